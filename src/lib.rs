@@ -1,0 +1,5 @@
+//! flowmill: a handwritten GPU compute engine that trains flow policies on GPU-resident environments.
+#![warn(missing_docs)]
+
+pub mod gpu;
+pub mod ir;
