@@ -1,5 +1,6 @@
 //! flowmill: a handwritten GPU compute engine that trains flow policies on GPU-resident environments.
 #![warn(missing_docs)]
 
+pub mod fuse;
 pub mod gpu;
 pub mod ir;

@@ -1,0 +1,552 @@
+//! A scheduled program with its homes, written as WGSL that is meant to be read.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write;
+
+use super::FuseError;
+use super::homes::{Home, Homes, carried};
+use super::placement::Placement;
+use super::schedule::{Facts, Group, Stmt};
+use super::target::Shape;
+use crate::ir::{Graph, LoopId, NodeId, Op, Sink};
+
+mod dense;
+mod module;
+mod value;
+
+pub use module::{ARGS_WORDS, module};
+
+/// How an expression varies: the same for all rows, or one component a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Scalar,
+    Rows,
+}
+
+/// A WGSL expression.
+#[derive(Clone, Debug)]
+struct Expr {
+    text: String,
+    kind: Kind,
+}
+
+impl Expr {
+    fn rows(text: impl Into<String>) -> Self {
+        Self { text: text.into(), kind: Kind::Rows }
+    }
+    fn scalar(text: impl Into<String>) -> Self {
+        Self { text: text.into(), kind: Kind::Scalar }
+    }
+    /// As a `vec4f`.
+    fn wide(&self) -> String {
+        match self.kind {
+            Kind::Rows => self.text.clone(),
+            Kind::Scalar => format!("vec4f({})", self.text),
+        }
+    }
+}
+
+/// A range of features that a statement touches, for barriers.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Access {
+    scratch: bool,
+    base: u32,
+    width: u32,
+    write: bool,
+    /// Invocation `col_lane` touches only features `f` with `f % col_lanes == col_lane`, counted from `base`.
+    own: bool,
+}
+
+/// Writer of one kernel's body.
+struct Printer<'a> {
+    graph: &'a Graph,
+    facts: &'a Facts,
+    homes: &'a Homes,
+    shape: &'a Shape,
+    placement: &'a Placement,
+    stores: HashMap<NodeId, Vec<usize>>,
+    out: String,
+    depth: usize,
+    /// Names of values in the enclosing scopes, by node and feature expression.
+    scopes: Vec<HashMap<(NodeId, String), Expr>>,
+    /// What happened to memory since the last barrier.
+    pending: Vec<Access>,
+    /// Role buffers in use: name -> written.
+    vector_buffers: BTreeSet<String>,
+    scalar_buffers: BTreeMap<String, bool>,
+    error: Option<FuseError>,
+}
+
+/// Text of the body and the buffers that it names.
+struct Body {
+    text: String,
+    vector_buffers: BTreeSet<String>,
+    scalar_buffers: BTreeMap<String, bool>,
+}
+
+fn body(
+    graph: &Graph,
+    facts: &Facts,
+    program: &[Stmt],
+    homes: &Homes,
+    shape: &Shape,
+    placement: &Placement,
+) -> Result<Body, FuseError> {
+    let mut stores: HashMap<NodeId, Vec<usize>> = HashMap::new();
+    for sink in &graph.sinks {
+        if let Sink::Store { store, value } = sink {
+            stores.entry(*value).or_default().push(*store);
+        }
+    }
+    let mut printer = Printer {
+        graph,
+        facts,
+        homes,
+        shape,
+        placement,
+        stores,
+        out: String::new(),
+        depth: 1,
+        scopes: vec![HashMap::new()],
+        pending: Vec::new(),
+        vector_buffers: BTreeSet::new(),
+        scalar_buffers: BTreeMap::new(),
+        error: None,
+    };
+    printer.stmts(program);
+    printer.leftovers();
+    match printer.error {
+        Some(error) => Err(error),
+        None => Ok(Body {
+            text: printer.out,
+            vector_buffers: printer.vector_buffers,
+            scalar_buffers: printer.scalar_buffers,
+        }),
+    }
+}
+
+impl Printer<'_> {
+    fn line(&mut self, text: &str) {
+        let _ = writeln!(self.out, "{:width$}{text}", "", width = 4 * self.depth);
+    }
+
+    fn open(&mut self, text: &str) {
+        self.line(format!("{text} {{").trim_start());
+        self.depth += 1;
+        self.scopes.push(HashMap::new());
+    }
+
+    fn close(&mut self) {
+        self.scopes.pop();
+        self.depth -= 1;
+        self.line("}");
+    }
+
+    /// A readable name: what the node does and its number.
+    fn name(&self, id: NodeId) -> String {
+        let what = match &self.graph.node(id).op {
+            Op::Input(i) => self.graph.inputs[i.0 as usize].name.replace('.', "_"),
+            Op::Uniform(u) => self.graph.uniforms[u.0 as usize].name.replace('.', "_"),
+            Op::Param(p) => self.graph.params[p.0 as usize].name.replace('.', "_"),
+            Op::Unary(f, _) => format!("{f:?}").to_lowercase(),
+            Op::Binary(f, ..) => format!("{f:?}").to_lowercase(),
+            Op::Draw { kind, .. } => format!("{kind:?}_draw").to_lowercase(),
+            Op::LoopVar(..) => "carried".into(),
+            Op::RepeatOut(..) => "result".into(),
+            Op::StopGradient(_) => "frozen".into(),
+            Op::OneHot(_) => "one_hot".into(),
+            op => format!("{op:?}").split(['(', ' ', '{']).next().unwrap_or("value").to_lowercase(),
+        };
+        format!("{what}_{}", id.0)
+    }
+
+    fn stmts(&mut self, program: &[Stmt]) {
+        for stmt in program {
+            match stmt {
+                Stmt::Group(group) => self.group(group),
+                Stmt::Dense(id) => self.dense(*id),
+                Stmt::Concat(id) => self.concat(*id),
+                Stmt::Repeat { node, body } => self.repeat(*node, body),
+            }
+        }
+    }
+
+    /// Emit the barrier that the accesses of the next statement need, then remember them.
+    fn sync(&mut self, accesses: &[Access]) {
+        if self.shape.col_lanes == 1 {
+            return;
+        }
+        let conflict = |a: &Access, b: &Access| {
+            let overlap = a.scratch == b.scratch && a.base < b.base + b.width && b.base < a.base + a.width;
+            overlap && (a.write || b.write) && !(a.own && b.own && a.base == b.base)
+        };
+        let hit = |scratch: bool, pending: &[Access]| {
+            accesses.iter().filter(|a| a.scratch == scratch).any(|a| pending.iter().any(|b| conflict(a, b)))
+        };
+        let (tile, scratch) = (hit(false, &self.pending), hit(true, &self.pending));
+        if tile || scratch {
+            self.barrier(tile, scratch);
+        }
+        self.pending.extend_from_slice(accesses);
+    }
+
+    fn barrier(&mut self, tile: bool, scratch: bool) {
+        if tile {
+            self.line("workgroupBarrier();");
+            self.pending.retain(|a| a.scratch);
+        }
+        if scratch {
+            self.line("storageBarrier();");
+            self.pending.retain(|a| !a.scratch);
+        }
+    }
+
+    /// The range of a node's home or record.
+    fn access(&self, id: NodeId, write: bool, own: bool) -> Vec<Access> {
+        let width = self.graph.width(id) as u32;
+        let mut out = Vec::new();
+        match self.homes.home.get(&id) {
+            Some(Home::Tile(base)) => out.push(Access { scratch: false, base: *base, width, write, own }),
+            Some(Home::Scratch(base)) => out.push(Access { scratch: true, base: *base, width, write, own }),
+            _ => {}
+        }
+        if write && let Some(record) = self.homes.record.get(&id) {
+            let width = width * record.segments;
+            out.push(Access { scratch: true, base: record.feature, width, write, own });
+        }
+        out
+    }
+
+    /// A loop over features with all its members; straight-line code for width 1.
+    fn group(&mut self, group: &Group) {
+        let full = !group.sums.is_empty();
+        let one = group.width == 1;
+        let mut accesses = Vec::new();
+        for node in group.nodes.iter().chain(&group.sums) {
+            for operand in self.graph.node(*node).op.operands() {
+                let shifted = matches!(self.graph.node(*node).op, Op::Slice(..) | Op::History(..));
+                if !group.nodes.contains(&operand) {
+                    accesses.extend(self.reads(operand, !full && !one && !shifted));
+                }
+            }
+            accesses.extend(self.access(*node, true, !one));
+        }
+        self.sync(&accesses);
+        let shapes: Vec<String> = group.nodes.iter().chain(&group.sums).map(|n| self.name(*n)).collect();
+        let shown = if shapes.len() > 6 {
+            format!("{} … {}", shapes[..3].join(", "), shapes[shapes.len() - 1])
+        } else {
+            shapes.join(", ")
+        };
+        self.line(&format!("// [rows, {}]: {shown}", group.width));
+        if one {
+            for &node in &group.nodes {
+                let value = self.compute(node, "0u");
+                self.keep(node, value, "0u");
+            }
+            for &node in &group.sums {
+                let Op::Sum(a) = self.graph.node(node).op else { continue };
+                let value = self.eval(a, "0u");
+                let value = self.bind(node, value);
+                self.keep(node, value, "0u");
+            }
+            return;
+        }
+        for &node in &group.sums {
+            let name = self.name(node);
+            self.line(&format!("var {name} = vec4f(0.0);"));
+        }
+        for &node in group.nodes.iter().chain(&group.sums) {
+            self.hoist(node);
+        }
+        let step = if full { 1 } else { self.shape.col_lanes };
+        self.feature_loop(group.width as u32, step, |p| {
+            for &node in &group.nodes {
+                let value = p.compute(node, "f");
+                p.remember(node, "f", value.clone());
+                p.save(node, &value, "f", full);
+            }
+            for &node in &group.sums {
+                let Op::Sum(a) = p.graph.node(node).op else { continue };
+                let value = p.eval(a, "f").wide();
+                let name = p.name(node);
+                p.line(&format!("{name} += {value};"));
+            }
+        });
+        for &node in &group.sums {
+            let value = Expr::rows(self.name(node));
+            self.keep(node, value, "0u");
+        }
+    }
+
+    /// `for f` over the features of this invocation (`step` = col_lanes), or over all of them (`step` = 1).
+    fn feature_loop(&mut self, width: u32, step: u32, inner: impl FnOnce(&mut Self)) {
+        let start = if step == 1 { "0u" } else { "col_lane" };
+        let increment = if step == 1 { "f++".to_string() } else { format!("f += {step}u") };
+        self.open(&format!("for (var f = {start}; f < {width}u; {increment})"));
+        inner(self);
+        self.close();
+    }
+
+    /// Remember a width-1 value in the current scope and write it wherever else it lives.
+    fn keep(&mut self, id: NodeId, value: Expr, feature: &str) {
+        self.remember(id, "", value.clone());
+        self.save(id, &value, feature, true);
+    }
+
+    fn remember(&mut self, id: NodeId, feature: &str, value: Expr) {
+        let key = (id, if self.graph.width(id) == 1 { String::new() } else { feature.to_string() });
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.insert(key, value);
+        }
+    }
+
+    /// Write a value to its home, its record and the stores that want it. `shared`: every column lane has it.
+    fn save(&mut self, id: NodeId, value: &Expr, feature: &str, shared: bool) {
+        let lanes = self.shape.col_lanes;
+        let mut lines = Vec::new();
+        match self.homes.home.get(&id) {
+            Some(Home::Tile(base)) => lines.push(format!("{} = {};", self.tile(*base, feature), value.wide())),
+            Some(Home::Scratch(base)) if !self.homes.record.get(&id).is_some_and(|r| r.feature == *base) => {
+                lines.push(format!("{} = {};", self.scratch(&format!("{base}u"), feature), value.wide()))
+            }
+            _ => {}
+        }
+        lines.extend(self.record_line(id, &value.wide(), feature));
+        lines.extend(self.store_lines(id, &value.wide(), feature));
+        if lines.is_empty() {
+            return;
+        }
+        let guard = shared && lanes > 1;
+        if guard {
+            let owner =
+                if feature == "0u" { "col_lane == 0u".into() } else { format!("{feature} % {lanes}u == col_lane") };
+            self.open(&format!("if ({owner})"));
+        }
+        for line in lines {
+            self.line(&line);
+        }
+        if guard {
+            self.close();
+        }
+    }
+
+    /// The statement that writes a record, with rows beyond the batch set to zero where that matters.
+    fn record_line(&self, id: NodeId, value: &str, feature: &str) -> Option<String> {
+        let record = self.homes.record.get(&id)?;
+        let base = match self.facts.context[id.0 as usize] {
+            Some(id) if record.segments > 1 => {
+                format!("({}u + {} * {}u)", record.feature, iteration(id), record.stride)
+            }
+            _ => format!("{}u", record.feature),
+        };
+        let value = if record.masked { format!("select(vec4f(0.0), {value}, valid)") } else { value.to_string() };
+        Some(format!("{} = {value};", self.scratch(&base, feature)))
+    }
+
+    fn store_lines(&mut self, id: NodeId, value: &str, feature: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        for store in self.stores.get(&id).cloned().unwrap_or_default() {
+            let name = &self.graph.stores[store].name;
+            let Some(rows) = self.placement.stores.get(name).cloned() else {
+                self.error.get_or_insert(FuseError::Unplaced { graph: self.graph.name.clone(), name: name.clone() });
+                continue;
+            };
+            self.scalar_buffers.insert(rows.buffer.clone(), true);
+            for c in ["x", "y", "z", "w"] {
+                lines.push(format!(
+                    "if (valid.{c}) {{ {}[{}u + sample.{c} * {}u + {feature}] = ({value}).{c}; }}",
+                    scalar_view(&rows.buffer),
+                    rows.offset,
+                    rows.pitch
+                ));
+            }
+        }
+        lines
+    }
+
+    /// Parts of a concatenation copied side by side.
+    fn concat(&mut self, id: NodeId) {
+        let Op::Concat(parts) = self.graph.node(id).op.clone() else { return };
+        let Some(home) = self.homes.home.get(&id).copied() else { return };
+        let mut accesses = self.access(id, true, false);
+        accesses.extend(parts.iter().flat_map(|p| self.reads(*p, false)));
+        self.sync(&accesses);
+        let mut start = 0;
+        for part in parts {
+            let width = self.graph.width(part) as u32;
+            self.line(&format!("// {}[{start} .. {}]", self.name(id), start + width));
+            self.hoist(part);
+            self.feature_loop(width, self.shape.col_lanes, |p| {
+                let value = p.eval(part, "f").wide();
+                let at = format!("(f + {start}u)");
+                let place = match home {
+                    Home::Tile(base) => p.tile(base, &at),
+                    Home::Scratch(base) => p.scratch(&format!("{base}u"), &at),
+                    Home::Register => return,
+                };
+                p.line(&format!("{place} = {value};"));
+                if let Some(line) = p.record_line(id, &value, &at) {
+                    p.line(&line);
+                }
+                for line in p.store_lines(id, &value, &at) {
+                    p.line(&line);
+                }
+            });
+            start += width;
+        }
+    }
+
+    /// A loop with carried values in homes or `var`s.
+    fn repeat(&mut self, node: NodeId, body: &[Stmt]) {
+        let Op::Repeat { id, count, init, next } = self.graph.node(node).op.clone() else { return };
+        let mut moves = Vec::new();
+        for (k, (init, next)) in init.iter().zip(&next).enumerate() {
+            if let Some(var) = carried(self.graph, node, k as u32) {
+                moves.push((var, *init, *next));
+            }
+        }
+        for &(var, init, _) in &moves {
+            self.assign(var, init, true);
+        }
+        self.fence();
+        let i = iteration(id);
+        self.open(&format!("for (var {i} = 0u; {i} < {count}u; {i}++)"));
+        for &(var, ..) in &moves {
+            if let Some(record) = self.homes.record.get(&var).copied() {
+                let width = self.graph.width(var) as u32;
+                self.line(&format!(
+                    "// history of {} for the way back, segment stride {}",
+                    self.name(var),
+                    record.stride
+                ));
+                self.copy_loop(var, width, |p, value, f| p.record_line(var, value, f));
+            }
+        }
+        self.stmts(body);
+        self.fence();
+        for &(var, _, next) in &moves {
+            self.assign(var, next, false);
+        }
+        self.fence();
+        self.close();
+        // Results are read through the carried values.
+        for (index, other) in self.graph.nodes.iter().enumerate() {
+            if let Op::RepeatOut(repeat, k) = other.op
+                && repeat == node
+                && let Some(var) = carried(self.graph, node, k)
+                && self.homes.home.get(&var) == Some(&Home::Register)
+            {
+                let value = Expr::rows(format!("{}_var", self.name(var)));
+                self.remember(NodeId(index as u32), "", value);
+            }
+        }
+    }
+
+    /// A barrier for everything that is pending.
+    fn fence(&mut self) {
+        if self.shape.col_lanes > 1 {
+            self.barrier(true, self.homes.scratch_features > 0);
+        }
+    }
+
+    fn copy_loop(&mut self, from: NodeId, width: u32, line: impl Fn(&mut Self, &str, &str) -> Option<String>) {
+        if width == 1 {
+            let value = self.eval(from, "0u").wide();
+            if let Some(text) = line(self, &value, "0u") {
+                self.line(&text);
+            }
+            return;
+        }
+        self.hoist(from);
+        self.feature_loop(width, self.shape.col_lanes, |p| {
+            let value = p.eval(from, "f").wide();
+            if let Some(text) = line(p, &value, "f") {
+                p.line(&text);
+            }
+        });
+    }
+
+    /// `var = value`, before the loop (`declare`) or at the end of an iteration.
+    fn assign(&mut self, var: NodeId, value: NodeId, declare: bool) {
+        let width = self.graph.width(var) as u32;
+        let own = self.access(var, true, false);
+        let mut accesses = self.reads(value, false);
+        accesses.extend(
+            own.into_iter().filter(|a| !a.scratch || matches!(self.homes.home.get(&var), Some(Home::Scratch(_)))),
+        );
+        self.sync(&accesses);
+        match self.homes.home.get(&var).copied() {
+            Some(Home::Register) => {
+                let text = self.eval(value, "0u").wide();
+                let name = format!("{}_var", self.name(var));
+                if declare {
+                    self.line(&format!("var {name} = {text};"));
+                    self.remember(var, "", Expr::rows(name));
+                } else {
+                    self.line(&format!("{name} = {text};"));
+                }
+            }
+            Some(Home::Tile(base)) => {
+                self.line(&format!("// carry {} <- {}", self.name(var), self.name(value)));
+                self.copy_loop(value, width, |p, v, f| Some(format!("{} = {v};", p.tile(base, f))));
+            }
+            Some(Home::Scratch(base)) => {
+                self.line(&format!("// carry {} <- {}", self.name(var), self.name(value)));
+                self.copy_loop(value, width, |p, v, f| Some(format!("{} = {v};", p.scratch(&format!("{base}u"), f))));
+            }
+            None => {}
+        }
+    }
+
+    /// Sinks of values that no statement produces: inputs, what no row changes, results of loops.
+    fn leftovers(&mut self) {
+        let mut wanted: BTreeSet<NodeId> = BTreeSet::new();
+        for sink in &self.graph.sinks {
+            wanted.extend(sink.operands().into_iter().filter(|id| {
+                let result = matches!(self.graph.node(*id).op, Op::RepeatOut(..));
+                result || self.facts.inline(self.graph, *id)
+            }));
+        }
+        for id in wanted {
+            let width = self.graph.width(id) as u32;
+            let accesses = self.reads(id, width > 1);
+            self.sync(&accesses);
+            if width == 1 {
+                let value = self.eval(id, "0u");
+                let lines: Vec<String> = self
+                    .record_line(id, &value.wide(), "0u")
+                    .into_iter()
+                    .chain(self.store_lines(id, &value.wide(), "0u"))
+                    .collect();
+                let guard = self.shape.col_lanes > 1 && !lines.is_empty();
+                if guard {
+                    self.open("if (col_lane == 0u)");
+                }
+                lines.iter().for_each(|l| self.line(l));
+                if guard {
+                    self.close();
+                }
+                continue;
+            }
+            self.line(&format!("// out: {} [rows, {width}]", self.name(id)));
+            self.hoist(id);
+            self.feature_loop(width, self.shape.col_lanes, |p| {
+                let value = p.eval(id, "f").wide();
+                let record = p.record_line(id, &value, "f");
+                let lines = p.store_lines(id, &value, "f");
+                record.into_iter().chain(lines).for_each(|l| p.line(&l));
+            });
+        }
+    }
+}
+
+/// Name of a loop's counter.
+fn iteration(id: LoopId) -> String {
+    format!("i{}", id.0)
+}
+
+/// Name of the `array<f32>` view of a role buffer.
+fn scalar_view(buffer: &str) -> String {
+    format!("{buffer}_f32")
+}

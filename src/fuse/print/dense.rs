@@ -1,0 +1,214 @@
+//! Dense layers: every invocation accumulates 4 rows x a few columns in registers.
+
+use super::{Access, Printer};
+use crate::fuse::FuseError;
+use crate::fuse::homes::Home;
+use crate::fuse::placement::Tensor;
+use crate::ir::{NodeId, Op, Term};
+
+impl Printer<'_> {
+    /// `y = sum_k x_k W_k + b`.
+    pub(super) fn dense(&mut self, id: NodeId) {
+        let Op::Dense(dense) = self.graph.node(id).op.clone() else { return };
+        let width = self.graph.width(id) as u32;
+        let columns = if width <= 4 { 4 } else { self.shape.columns };
+        let lanes = self.shape.col_lanes;
+        let single = width <= columns * lanes;
+        let reads: Vec<Access> = dense.terms.iter().flat_map(|t| self.reads(t.x, false)).collect();
+        let writes = self.access(id, true, false);
+        let inputs: Vec<String> = dense.terms.iter().map(|t| self.describe(t)).collect();
+        let bias = dense.bias.map(|b| format!(" + {}", self.graph.params[b.0 as usize].name)).unwrap_or_default();
+        self.line(&format!("// {} [rows, {width}] = {}{bias}", self.name(id), inputs.join(" + ")));
+        // In place: all columns are in registers before the first is written.
+        let overlaps = |w: &Access| {
+            reads.iter().any(|r| r.scratch == w.scratch && r.base < w.base + w.width && w.base < r.base + r.width)
+        };
+        let in_place = lanes > 1 && writes.iter().any(overlaps);
+        if in_place {
+            self.sync(&reads);
+        } else {
+            self.sync(&[reads.clone(), writes.clone()].concat());
+        }
+        match (single, lanes) {
+            (true, 1) => self.open(""),
+            (true, _) => {
+                self.open("");
+                self.line(&format!("let c = min(col_lane * {columns}u, {}u);", (width - 1) / columns * columns));
+            }
+            (false, 1) => self.open(&format!("for (var c = 0u; c < {width}u; c += {columns}u)")),
+            // Uniform bounds: every column lane makes the same number of passes.
+            (false, _) => {
+                self.open(&format!("for (var pass = 0u; pass < {}u; pass++)", width.div_ceil(columns * lanes)));
+                self.line(&format!(
+                    "let c = min((pass * {lanes}u + col_lane) * {columns}u, {}u);",
+                    (width - 1) / columns * columns
+                ));
+            }
+        }
+        if single && lanes == 1 {
+            self.line("let c = 0u;");
+        }
+        self.accumulators(dense.bias.map(|b| self.graph.params[b.0 as usize].name.clone()), columns);
+        for term in &dense.terms {
+            self.term(term, width, columns);
+        }
+        if in_place {
+            self.barrier(true, true);
+            self.pending.extend_from_slice(&writes);
+        }
+        // Column lanes past the end repeat the last columns and must not write them.
+        let idle = lanes > 1 && width.div_ceil(columns) % lanes != 0;
+        if idle {
+            let column = if single { "col_lane".to_string() } else { format!("pass * {lanes}u + col_lane") };
+            self.open(&format!("if ({column} < {}u)", width.div_ceil(columns)));
+        }
+        self.columns_out(id, width, columns);
+        if idle {
+            self.close();
+        }
+        self.close();
+    }
+
+    fn describe(&self, term: &Term) -> String {
+        let weight = &self.graph.params[term.weight.param.0 as usize];
+        let mut name = weight.name.clone();
+        if term.weight.rows as usize != weight.rows {
+            name = format!("{name}[{}..{}]", term.weight.row0, term.weight.row0 + term.weight.rows);
+        }
+        let transpose = if term.transposed { "ᵀ" } else { "" };
+        format!("{} [{}] · {name}{transpose}", self.name(term.x), self.graph.width(term.x))
+    }
+
+    fn accumulators(&mut self, bias: Option<String>, columns: u32) {
+        let tensor = bias.and_then(|name| self.tensor(&name));
+        for quad in 0..columns / 4 {
+            if let Some(tensor) = &tensor {
+                let at = format!("(c + {}u) / 4u", tensor.offset + 4 * quad);
+                self.line(&format!("let b{quad} = {}[{at}];", tensor.buffer));
+            }
+            for (lane, c) in ["x", "y", "z", "w"].iter().enumerate() {
+                let start = if tensor.is_some() { format!("vec4f(b{quad}.{c})") } else { "vec4f(0.0)".into() };
+                self.line(&format!("var a{} = {start};", 4 * quad as usize + lane));
+            }
+        }
+    }
+
+    fn tensor(&mut self, name: &str) -> Option<Tensor> {
+        let found = self.placement.params.get(name).cloned();
+        match &found {
+            Some(tensor) => drop(self.vector_buffers.insert(tensor.buffer.clone())),
+            None => {
+                let (graph, name) = (self.graph.name.clone(), name.to_string());
+                self.error.get_or_insert(FuseError::Unplaced { graph, name });
+            }
+        }
+        found
+    }
+
+    fn operand(&mut self, x: NodeId, feature: &str) -> String {
+        match self.homes.home.get(&x).copied() {
+            Some(Home::Tile(base)) => self.tile(base, feature),
+            Some(Home::Scratch(base)) => self.scratch(&format!("{base}u"), feature),
+            _ => {
+                let what = format!("operand {} of a dense layer has no home", self.name(x));
+                self.error.get_or_insert(FuseError::Unsupported { graph: self.graph.name.clone(), what });
+                "vec4f(0.0)".into()
+            }
+        }
+    }
+
+    fn term(&mut self, term: &Term, width: u32, columns: u32) {
+        let name = self.graph.params[term.weight.param.0 as usize].name.clone();
+        let Some(tensor) = self.tensor(&name) else { return };
+        let first = tensor.offset + term.weight.row0 * tensor.ld;
+        if term.transposed {
+            self.backward_term(term, &tensor, first, width, columns)
+        } else {
+            self.forward_term(term, &tensor, first, columns)
+        }
+    }
+
+    /// `a_j += x_k W[k, c + j]`, one input at a time.
+    fn forward_term(&mut self, term: &Term, tensor: &Tensor, first: u32, columns: u32) {
+        let inputs = self.graph.width(term.x);
+        self.open(&format!("for (var k = 0u; k < {inputs}u; k++)"));
+        let x = self.operand(term.x, "k");
+        self.line(&format!("let x = {x};"));
+        self.line(&format!("let w = ({first}u + k * {}u + c) / 4u;", tensor.ld));
+        for quad in 0..columns / 4 {
+            self.line(&format!("let w{quad} = {}[w + {quad}u];", tensor.buffer));
+        }
+        for column in 0..columns {
+            let c = ["x", "y", "z", "w"][column as usize % 4];
+            self.line(&format!("a{column} = fma(x, vec4f(w{}.{c}), a{column});", column / 4));
+        }
+        self.close();
+    }
+
+    /// `a_i += dy_j W[c + i, j]`, four inputs `j` at a time.
+    fn backward_term(&mut self, term: &Term, tensor: &Tensor, first: u32, width: u32, columns: u32) {
+        let inputs = self.graph.width(term.x) as u32;
+        let quads = inputs / 4;
+        if quads > 0 {
+            self.open(&format!("for (var k = 0u; k < {}u; k += 4u)", 4 * quads));
+            self.quad(term, tensor, first, width, columns, "k", 4);
+            self.close();
+        }
+        if inputs % 4 > 0 {
+            self.open("");
+            self.quad(term, tensor, first, width, columns, &format!("{}u", 4 * quads), inputs % 4);
+            self.close();
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn quad(&mut self, term: &Term, tensor: &Tensor, first: u32, width: u32, columns: u32, k: &str, count: u32) {
+        for j in 0..count {
+            let feature = if j == 0 { k.to_string() } else { format!("({k} + {j}u)") };
+            let x = self.operand(term.x, &feature);
+            self.line(&format!("let x{j} = {x};"));
+        }
+        for column in 0..columns {
+            // Columns past the end repeat the last row of W; nobody reads them.
+            let row = match width % columns {
+                0 => format!("c + {column}u"),
+                _ => format!("min(c + {column}u, {}u)", width - 1),
+            };
+            self.line(&format!("let w{column} = {}[({first}u + ({row}) * {}u + {k}) / 4u];", tensor.buffer, tensor.ld));
+        }
+        for column in 0..columns {
+            let mut sum = format!("a{column}");
+            for j in 0..count {
+                let c = ["x", "y", "z", "w"][j as usize];
+                sum = format!("fma(x{j}, vec4f(w{column}.{c}), {sum})");
+            }
+            self.line(&format!("a{column} = {sum};"));
+        }
+    }
+
+    /// Write the accumulated columns wherever the value lives.
+    fn columns_out(&mut self, id: NodeId, width: u32, columns: u32) {
+        for column in 0..columns.min(width) {
+            let feature = if column == 0 { "c".to_string() } else { format!("(c + {column}u)") };
+            let value = format!("a{column}");
+            let mut lines = Vec::new();
+            match self.homes.home.get(&id).copied() {
+                Some(Home::Tile(base)) => lines.push(format!("{} = {value};", self.tile(base, &feature))),
+                Some(Home::Scratch(base)) if !self.homes.record.get(&id).is_some_and(|r| r.feature == base) => {
+                    lines.push(format!("{} = {value};", self.scratch(&format!("{base}u"), &feature)))
+                }
+                _ => {}
+            }
+            lines.extend(self.record_line(id, &value, &feature));
+            lines.extend(self.store_lines(id, &value, &feature));
+            let tail = width % columns != 0 && column >= width % columns;
+            if tail && !lines.is_empty() {
+                self.open(&format!("if (c + {column}u < {width}u)"));
+            }
+            lines.iter().for_each(|l| self.line(l));
+            if tail && !lines.is_empty() {
+                self.close();
+            }
+        }
+    }
+}

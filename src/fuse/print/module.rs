@@ -1,0 +1,175 @@
+//! The whole module: header, bindings, random draws, rows of the tile, body.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use super::{Body, body, scalar_view};
+use crate::fuse::FuseError;
+use crate::fuse::homes::Homes;
+use crate::fuse::placement::Placement;
+use crate::fuse::schedule::{Facts, Stmt};
+use crate::fuse::target::{Shape, Target};
+use crate::ir::{Graph, Op};
+
+/// Words of `Args` before the graph's own uniforms; see [`TileArgs`](crate::fuse::TileArgs).
+pub const ARGS_WORDS: usize = 8;
+
+const RNG: &str = include_str!("../../../shaders/lib/rng.wgsl");
+const ACTIVATIONS: &str = include_str!("../../../shaders/lib/activations.wgsl");
+
+/// WGSL of a planned graph and the names of its bindings.
+pub fn module(
+    graph: &Graph,
+    facts: &Facts,
+    program: &[Stmt],
+    homes: &Homes,
+    (target, shape): (&Target, &Shape),
+    placement: &Placement,
+    shuffled: bool,
+) -> Result<(String, Vec<String>), FuseError> {
+    let body = body(graph, facts, program, homes, shape, placement)?;
+    let mut text = header(graph, homes, target, shape);
+    let bindings = declare(&mut text, graph, &body, homes, shape);
+    let draws = graph.nodes.iter().any(|n| matches!(n.op, Op::Draw { .. }));
+    if draws || shuffled {
+        let _ = write!(text, "\n{RNG}\n");
+    }
+    if draws {
+        text.push_str(DRAWS);
+    }
+    if graph.nodes.iter().any(|n| matches!(n.op, Op::Unary(f, _) if library(f))) {
+        let _ = write!(text, "\n{ACTIVATIONS}\n");
+    }
+    entry(&mut text, &body, homes, shape, shuffled, draws);
+    Ok((text, bindings))
+}
+
+fn library(function: crate::ir::Unary) -> bool {
+    use crate::ir::Unary::*;
+    matches!(function, Tanh | Relu | Elu | EluSlope | Silu | SiluSlope | Mish | MishSlope)
+}
+
+fn header(graph: &Graph, homes: &Homes, target: &Target, shape: &Shape) -> String {
+    let mut text =
+        format!("// Graph `{}` as one kernel: a workgroup owns a tile of {} rows.\n", graph.name, shape.rows());
+    let _ = writeln!(
+        text,
+        "// {} x {} invocations (rows / 4 x columns); {} features in workgroup memory, {} in scratch; limits {} B, {} invocations.",
+        shape.row_lanes,
+        shape.col_lanes,
+        homes.tile_features,
+        homes.scratch_features,
+        target.workgroup_bytes,
+        target.invocations
+    );
+    for input in &graph.inputs {
+        let _ = writeln!(text, "//   in  {} [rows, {}]", input.name, input.width);
+    }
+    for store in &graph.stores {
+        let _ = writeln!(text, "//   out {} [rows, {}]", store.name, store.width);
+    }
+    text
+}
+
+/// `Args` and the bindings; returns their names in order.
+fn declare(text: &mut String, graph: &Graph, body: &Body, homes: &Homes, shape: &Shape) -> Vec<String> {
+    text.push_str("\n// Twin: fuse::TileArgs.\nstruct Args {\n    rows: u32,\n    first_row: u32,\n    shuffle_count: u32,\n    step: u32,\n");
+    text.push_str("    seed_lo: u32,\n    seed_hi: u32,\n    iteration: u32,\n    shuffle_stream: u32,\n");
+    for uniform in &graph.uniforms {
+        let _ = writeln!(text, "    {}: f32,", uniform.name);
+    }
+    text.push_str("}\nvar<immediate> args: Args;\n\n");
+    let mut bindings = Vec::new();
+    let mut bind = |text: &mut String, name: String, access: &str, element: &str| {
+        let number = bindings.len();
+        let _ = writeln!(text, "@group(0) @binding({number}) var<storage, {access}> {name}: array<{element}>;");
+        bindings.push(name);
+    };
+    let vectors: &BTreeSet<String> = &body.vector_buffers;
+    for buffer in vectors {
+        bind(text, buffer.clone(), "read", "vec4f");
+    }
+    for (buffer, written) in &body.scalar_buffers {
+        let access = if *written { "read_write" } else { "read" };
+        bind(text, scalar_view(buffer), access, "f32");
+    }
+    if homes.scratch_features > 0 {
+        bind(text, "scratch".into(), "read_write", "vec4f");
+    }
+    if homes.tile_features > 0 {
+        let floats = homes.tile_features * shape.row_lanes;
+        let _ = writeln!(text, "\nvar<workgroup> tile: array<vec4f, {floats}>; // [feature][row lane], 4 rows a lane");
+    }
+    bindings
+}
+
+fn entry(text: &mut String, body: &Body, homes: &Homes, shape: &Shape, shuffled: bool, draws: bool) {
+    let lanes = shape.invocations();
+    let _ = write!(
+        text,
+        "\n@compute @workgroup_size({lanes})\nfn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workgroup: vec3u) {{\n"
+    );
+    if shape.col_lanes == 1 {
+        text.push_str("    let row_lane = lane;\n");
+    } else {
+        let _ = writeln!(
+            text,
+            "    let row_lane = lane % {}u;\n    let col_lane = lane / {}u;",
+            shape.row_lanes, shape.row_lanes
+        );
+    }
+    let _ = writeln!(
+        text,
+        "    let row = vec4u((workgroup.x * {}u + row_lane) * 4u) + vec4u(0u, 1u, 2u, 3u);",
+        shape.row_lanes
+    );
+    text.push_str("    let valid = row < vec4u(args.rows);\n");
+    text.push_str("    // Rows past the end repeat the last one; nothing of them is stored.\n");
+    text.push_str("    let within = vec4u(args.first_row) + min(row, vec4u(args.rows - 1u));\n");
+    if shuffled {
+        text.push_str(SHUFFLE);
+    } else {
+        text.push_str("    let sample = within;\n");
+    }
+    if draws {
+        let row = if shuffled { "sample" } else { "min(row, vec4u(args.rows - 1u))" };
+        let _ = writeln!(text, "    let draw_row = {row};");
+    }
+    if homes.scratch_features > 0 {
+        let _ = writeln!(text, "    let scratch_base = workgroup.x * {}u;", homes.scratch_features * shape.row_lanes);
+    }
+    text.push_str(&body.text);
+    text.push_str("}\n");
+}
+
+const SHUFFLE: &str = "    let shuffle_key = vec4u(args.seed_lo, args.seed_hi, args.shuffle_stream, args.iteration);
+    let sample = vec4u(
+        shuffled(within.x, args.shuffle_count, shuffle_key),
+        shuffled(within.y, args.shuffle_count, shuffle_key),
+        shuffled(within.z, args.shuffle_count, shuffle_key),
+        shuffled(within.w, args.shuffle_count, shuffle_key),
+    );
+";
+
+const DRAWS: &str = "
+// Draws of four rows at one feature, keyed by (seed, stream, iteration, step, row, feature).
+fn normal4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
+    let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
+    return vec4f(
+        normal_draw(key, vec4u(args.step, rows.x, lane, 0u)),
+        normal_draw(key, vec4u(args.step, rows.y, lane, 0u)),
+        normal_draw(key, vec4u(args.step, rows.z, lane, 0u)),
+        normal_draw(key, vec4u(args.step, rows.w, lane, 0u)),
+    );
+}
+
+fn uniform4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
+    let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
+    return vec4f(
+        uniform_draw(key, vec4u(args.step, rows.x, lane, 0u)),
+        uniform_draw(key, vec4u(args.step, rows.y, lane, 0u)),
+        uniform_draw(key, vec4u(args.step, rows.z, lane, 0u)),
+        uniform_draw(key, vec4u(args.step, rows.w, lane, 0u)),
+    );
+}
+";

@@ -1,0 +1,72 @@
+//! The shape of a tile: how many rows a workgroup owns and how its invocations share them.
+
+use serde::Serialize;
+
+/// What the plan must respect and what it should favour.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct Target {
+    /// Workgroup memory in bytes.
+    pub workgroup_bytes: u32,
+    /// Invocations of a workgroup.
+    pub invocations: u32,
+    /// One invocation owns whole rows, so that no barrier is needed and weight addresses are uniform: what a driver
+    /// that runs workgroups on CPU lanes wants. Otherwise columns are spread over invocations as well.
+    pub rows_only: bool,
+}
+
+impl Target {
+    /// The design limits that every adapter meets.
+    pub const PORTABLE: Target = Target { workgroup_bytes: 16 << 10, invocations: 256, rows_only: false };
+    /// The software driver: 8 lanes, workgroup memory is ordinary memory.
+    pub const SOFTWARE: Target = Target { workgroup_bytes: 32 << 10, invocations: 256, rows_only: true };
+}
+
+/// Rows and invocations of a workgroup. Every invocation holds 4 rows as one `vec4f`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct Shape {
+    /// Invocations along rows; a tile has `4 * row_lanes` rows.
+    pub row_lanes: u32,
+    /// Invocations along features.
+    pub col_lanes: u32,
+    /// Columns of a dense layer that an invocation accumulates at once.
+    pub columns: u32,
+    /// Workgroup memory in features of one tile (`4 * row_lanes` floats each).
+    pub features: u32,
+}
+
+impl Shape {
+    /// The shape for a graph whose widest value has `widest` features.
+    pub fn choose(target: &Target, widest: usize) -> Shape {
+        let widest = widest as u32;
+        let (row_lanes, col_lanes, columns) = if target.rows_only {
+            (8, 1, 8)
+        } else {
+            // In-place layers need all columns in registers: 8 columns an invocation, rows fill the rest.
+            let wanted = widest.div_ceil(8).next_power_of_two().clamp(1, 64);
+            let rows = match widest {
+                0..=64 => 16,
+                65..=128 => 8,
+                _ => 4,
+            };
+            let col_lanes = wanted.min(target.invocations / rows).max(1);
+            (rows, col_lanes, 8)
+        };
+        let features = target.workgroup_bytes / (row_lanes * 16);
+        Shape { row_lanes, col_lanes, columns, features }
+    }
+
+    /// Rows of a tile.
+    pub fn rows(&self) -> u32 {
+        4 * self.row_lanes
+    }
+
+    /// Invocations of a workgroup.
+    pub fn invocations(&self) -> u32 {
+        self.row_lanes * self.col_lanes
+    }
+
+    /// Whether one pass over the columns covers a dense layer of this width.
+    pub fn single_pass(&self, width: usize) -> bool {
+        width as u32 <= self.col_lanes * self.columns
+    }
+}
