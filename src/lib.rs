@@ -4,3 +4,5 @@
 pub mod fuse;
 pub mod gpu;
 pub mod ir;
+pub mod kernels;
+pub mod rng;
