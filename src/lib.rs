@@ -4,4 +4,5 @@
 pub mod env;
 pub mod gpu;
 pub mod ir;
+pub mod kernels;
 pub mod rng;

@@ -1,0 +1,144 @@
+//! The handwritten kernels: a WGSL file in `shaders/`, and here its description, the Rust side of its immediates and its
+//! CPU twin, under the same name.
+
+pub mod activations;
+pub mod adamw;
+pub mod gae;
+pub mod normalize_advantages;
+pub mod reduce_gradients;
+pub mod sum_columns;
+pub mod weight_gradients;
+
+use crate::gpu::{KernelDesc, Twin, Work};
+
+/// WGSL text of the random-number library, to be put in front of a kernel that draws. Its twin is [`crate::rng`].
+pub const RNG_WGSL: &str = include_str!("../../shaders/lib/rng.wgsl");
+pub use activations::ACTIVATIONS_WGSL;
+
+/// One handwritten kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Name of the kernel, of its file in `shaders/`, of its module here and of its twin function.
+    pub name: &'static str,
+    /// Builds its description.
+    pub desc: fn() -> KernelDesc,
+    /// Path of the twin.
+    pub twin: &'static str,
+}
+
+/// All handwritten kernels, in the order in which a training iteration runs them.
+pub const TABLE: [Entry; 6] = [
+    Entry { name: "sum_columns", desc: sum_columns::desc, twin: "kernels::sum_columns::sum_columns" },
+    Entry { name: "gae", desc: gae::desc, twin: "kernels::gae::gae" },
+    Entry {
+        name: "normalize_advantages",
+        desc: normalize_advantages::desc,
+        twin: "kernels::normalize_advantages::normalize_advantages",
+    },
+    Entry {
+        name: "weight_gradients",
+        desc: weight_gradients::desc,
+        twin: "kernels::weight_gradients::weight_gradients",
+    },
+    Entry {
+        name: "reduce_gradients",
+        desc: reduce_gradients::desc,
+        twin: "kernels::reduce_gradients::reduce_gradients",
+    },
+    Entry { name: "adamw", desc: adamw::desc, twin: "kernels::adamw::adamw" },
+];
+
+/// The description of a handwritten kernel whose twin bears its name.
+fn describe(name: &'static str, wgsl: &str, bindings: &[&str], work: Work) -> KernelDesc {
+    KernelDesc {
+        name: name.to_string(),
+        wgsl: wgsl.to_string(),
+        bindings: bindings.iter().map(|b| b.to_string()).collect(),
+        work,
+        twin: Twin::Named(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use naga::{AddressSpace, ShaderStage};
+
+    fn parsed(desc: &KernelDesc) -> naga::Module {
+        let module = naga::front::wgsl::parse_str(&desc.wgsl)
+            .unwrap_or_else(|e| panic!("{}: {}", desc.name, e.emit_to_string(&desc.wgsl)));
+        naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::all())
+            .validate(&module)
+            .unwrap_or_else(|e| panic!("{}: {e:?}", desc.name));
+        module
+    }
+
+    #[test]
+    fn names_agree_in_table_description_and_entry_point() {
+        for entry in TABLE {
+            let desc = (entry.desc)();
+            assert_eq!(desc.name, entry.name);
+            assert!(matches!(desc.twin, Twin::Named(name) if name == entry.name));
+            assert!(entry.twin.ends_with(&format!("{0}::{0}", entry.name)));
+            let module = parsed(&desc);
+            let compute: Vec<_> = module.entry_points.iter().filter(|e| e.stage == ShaderStage::Compute).collect();
+            assert_eq!(compute.iter().map(|e| e.name.as_str()).collect::<Vec<_>>(), [entry.name]);
+        }
+    }
+
+    #[test]
+    fn bindings_are_listed_in_binding_order_and_limits_hold() {
+        for entry in TABLE {
+            let desc = (entry.desc)();
+            let module = parsed(&desc);
+            let mut buffers = Vec::new();
+            let mut workgroup_bytes = 0;
+            for (_, variable) in module.global_variables.iter() {
+                let size = module.types[variable.ty].inner.size(module.to_ctx());
+                match variable.space {
+                    AddressSpace::Storage { .. } => {
+                        let binding = variable.binding.as_ref().map_or(u32::MAX, |b| b.binding);
+                        buffers.push((binding, variable.name.clone().unwrap_or_default()));
+                    }
+                    AddressSpace::WorkGroup => workgroup_bytes += size,
+                    AddressSpace::Immediate => assert!(size <= 128, "{}: {size} bytes of immediates", desc.name),
+                    _ => {}
+                }
+            }
+            buffers.sort();
+            assert_eq!(buffers.into_iter().map(|(_, name)| name).collect::<Vec<_>>(), desc.bindings, "{}", desc.name);
+            assert!(desc.bindings.len() <= 8);
+            assert!(workgroup_bytes <= 16 * 1024, "{}: {workgroup_bytes}", desc.name);
+            for entry_point in &module.entry_points {
+                assert!(entry_point.workgroup_size.iter().product::<u32>() <= 256);
+            }
+        }
+    }
+
+    #[test]
+    fn immediates_have_the_size_of_their_wgsl_struct() {
+        let sizes = [
+            ("sum_columns", size_of::<sum_columns::SumColumnsArgs>()),
+            ("gae", size_of::<gae::GaeArgs>()),
+            ("normalize_advantages", size_of::<normalize_advantages::NormalizeArgs>()),
+            ("weight_gradients", size_of::<weight_gradients::WeightGradientArgs>()),
+            ("reduce_gradients", size_of::<reduce_gradients::ReduceArgs>()),
+            ("adamw", size_of::<adamw::AdamwArgs>()),
+        ];
+        for (entry, (name, size)) in TABLE.iter().zip(sizes) {
+            assert_eq!(entry.name, name);
+            let module = parsed(&(entry.desc)());
+            let args = module.global_variables.iter().find(|(_, v)| v.space == AddressSpace::Immediate);
+            let wgsl = args.map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx()) as usize);
+            assert_eq!(wgsl, Some(size), "{name}");
+        }
+    }
+
+    #[test]
+    fn libraries_are_valid_modules_of_their_own() {
+        for (name, wgsl) in [("rng", RNG_WGSL), ("activations", ACTIVATIONS_WGSL)] {
+            parsed(&describe(name, wgsl, &[], Work::default()));
+        }
+        parsed(&describe("both", &format!("{RNG_WGSL}{ACTIVATIONS_WGSL}"), &[], Work::default()));
+    }
+}

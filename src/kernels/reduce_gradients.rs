@@ -1,0 +1,60 @@
+//! Gradient from its partial sums, and its squared norm: twin of `shaders/reduce_gradients.wgsl`.
+
+use super::describe;
+use crate::gpu::{KernelDesc, Work};
+use bytemuck::{Pod, Zeroable};
+
+/// Words of one workgroup: the grid is `words.div_ceil(GROUP)` by 1 by 1, and so many norms are written.
+pub const GROUP: u32 = 256;
+
+/// Immediates; `struct Args` of `shaders/reduce_gradients.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Debug, Pod, Zeroable)]
+pub struct ReduceArgs {
+    /// Words of the gradient vector, the batch means behind the gradients included.
+    pub words: u32,
+    /// Words that are gradients of trained parameters, and count for the norm.
+    pub trained_words: u32,
+    /// Number of partial vectors.
+    pub slices: u32,
+    /// Factor on every word, such as 1 / rows.
+    pub scale: f32,
+}
+
+/// The kernel. Buffers: `partials` (`[slices][words]`), `gradient` (`[words]`), `norms` (`[groups]`).
+pub fn desc() -> KernelDesc {
+    let work = Work { matrix_flops: 0.0, other_flops: 4.0, bytes: 8.0 };
+    let wgsl = include_str!("../../shaders/reduce_gradients.wgsl");
+    describe("reduce_gradients", wgsl, &["partials", "gradient", "norms"], work)
+}
+
+/// `gradient[i] = scale * sum_p partials[p][i]`, and the sum of squares of every [`GROUP`] words below `trained_words`.
+pub fn reduce_gradients(args: &ReduceArgs, partials: &[f32], gradient: &mut [f32], norms: &mut [f32]) {
+    let words = args.words as usize;
+    norms[..args.words.div_ceil(GROUP) as usize].fill(0.0);
+    let mut squares = vec![0.0f64; args.words.div_ceil(GROUP) as usize];
+    for word in 0..words {
+        let sum: f64 = (0..args.slices as usize).map(|p| partials[p * words + word] as f64).sum();
+        let total = args.scale as f64 * sum;
+        gradient[word] = total as f32;
+        if word < args.trained_words as usize {
+            squares[word / GROUP as usize] += total * total;
+        }
+    }
+    for (norm, square) in norms.iter_mut().zip(squares) {
+        *norm = square as f32;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_behind_the_trained_ones_are_reduced_but_not_in_the_norm() {
+        let (mut gradient, mut norms) = ([f32::NAN; 3], [f32::NAN; 1]);
+        let args = ReduceArgs { words: 3, trained_words: 2, slices: 2, scale: 0.5 };
+        reduce_gradients(&args, &[1.0, 2.0, 100.0, 5.0, 6.0, 100.0], &mut gradient, &mut norms);
+        assert_eq!((gradient, norms), ([3.0, 4.0, 100.0], [25.0]));
+    }
+}

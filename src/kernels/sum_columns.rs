@@ -1,0 +1,47 @@
+//! Column sums of a small table: twin of `shaders/sum_columns.wgsl`.
+
+use super::describe;
+use crate::gpu::{KernelDesc, Work};
+use bytemuck::{Pod, Zeroable};
+
+/// Immediates; `struct Args` of `shaders/sum_columns.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Debug, Pod, Zeroable)]
+pub struct SumColumnsArgs {
+    /// Rows of the table.
+    pub rows: u32,
+    /// Columns of the table.
+    pub columns: u32,
+    /// Word offset of the table in `values`.
+    pub source: u32,
+    /// Word offset of the sums in `sums`.
+    pub target: u32,
+}
+
+/// The kernel, for a grid of one workgroup. Buffers: `values`, `sums`.
+pub fn desc() -> KernelDesc {
+    let work = Work { matrix_flops: 0.0, other_flops: 1.0, bytes: 4.0 };
+    describe("sum_columns", include_str!("../../shaders/sum_columns.wgsl"), &["values", "sums"], work)
+}
+
+/// `sums[target + c] = sum_r values[source + r * columns + c]`
+pub fn sum_columns(args: &SumColumnsArgs, values: &[f32], sums: &mut [f32]) {
+    let columns = args.columns as usize;
+    for column in 0..columns {
+        let cells = (0..args.rows as usize).map(|row| values[args.source as usize + row * columns + column] as f64);
+        sums[args.target as usize + column] = cells.sum::<f64>() as f32;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_summed_from_offset_to_offset() {
+        let mut sums = [0.0; 3];
+        let args = SumColumnsArgs { rows: 2, columns: 2, source: 1, target: 1 };
+        sum_columns(&args, &[9.0, 1.0, 2.0, 3.0, 4.0], &mut sums);
+        assert_eq!(sums, [0.0, 4.0, 6.0]);
+    }
+}
