@@ -1,6 +1,7 @@
 //! flowmill: a handwritten GPU compute engine that trains flow policies on GPU-resident environments.
 #![warn(missing_docs)]
 
+pub mod env;
 pub mod fuse;
 pub mod gpu;
 pub mod ir;

@@ -1,0 +1,144 @@
+//! Finding environments: folders with an `env.toml`, looked up at run time.
+
+use std::path::{Path, PathBuf};
+
+use toml::Table;
+
+use super::error::{EnvError, nearest};
+use super::manifest::Manifest;
+use super::section::parse_file;
+
+/// An environment as read from its folder; not compiled yet (see [`EnvKernels`](super::EnvKernels)).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Environment {
+    /// The folder, as a path that messages can show.
+    pub folder: PathBuf,
+    /// `env.toml`.
+    pub manifest: Manifest,
+    /// `env.wgsl`, unchanged.
+    pub wgsl: String,
+    /// `train.toml`: algorithm -> preset -> keys. Empty where there is no such file.
+    pub presets: Table,
+}
+
+impl Environment {
+    /// Reads the environment of a folder.
+    pub fn read(folder: &Path) -> Result<Self, EnvError> {
+        let manifest = Manifest::read(&folder.join("env.toml"))?;
+        let path = folder.join("env.wgsl");
+        let wgsl = std::fs::read_to_string(&path).map_err(|source| EnvError::Io { path, source })?;
+        let path = folder.join("train.toml");
+        let presets = if path.exists() { parse_presets(&path)? } else { Table::new() };
+        Ok(Self { folder: folder.to_path_buf(), manifest, wgsl, presets })
+    }
+
+    /// Width of the observation.
+    pub fn obs_dim(&self) -> usize {
+        self.manifest.observation.len()
+    }
+
+    /// Width of the action.
+    pub fn action_dim(&self) -> usize {
+        self.manifest.action.len()
+    }
+
+    /// Path of `env.wgsl`.
+    pub fn wgsl_path(&self) -> PathBuf {
+        self.folder.join("env.wgsl")
+    }
+
+    /// The keys of a preset of an algorithm, such as `("policyflow", "released")`.
+    pub fn preset(&self, algorithm: &str, name: &str) -> Result<&Table, EnvError> {
+        let presets = self.presets.get(algorithm).and_then(toml::Value::as_table);
+        presets.and_then(|presets| presets.get(name)).and_then(toml::Value::as_table).ok_or_else(|| {
+            let known: Vec<String> = presets.map(|p| p.keys().cloned().collect()).unwrap_or_default();
+            EnvError::Preset {
+                path: self.folder.join("train.toml"),
+                algorithm: algorithm.to_string(),
+                name: name.to_string(),
+                nearest: nearest(name, known.iter().map(String::as_str)),
+                known,
+            }
+        })
+    }
+}
+
+/// `train.toml` has exactly two levels of tables, algorithm and preset; what a preset's keys mean is the trainer's.
+fn parse_presets(path: &Path) -> Result<Table, EnvError> {
+    let presets = parse_file(path)?;
+    let error = |key: String| EnvError::File {
+        path: path.to_path_buf(),
+        message: format!("`{key}` is not a table, expected tables `[algorithm.preset]`"),
+    };
+    for (algorithm, group) in &presets {
+        let group = group.as_table().ok_or_else(|| error(algorithm.clone()))?;
+        if let Some((preset, _)) = group.iter().find(|(_, preset)| !preset.is_table()) {
+            return Err(error(format!("{algorithm}.{preset}")));
+        }
+    }
+    Ok(presets)
+}
+
+/// One line of a listing.
+#[derive(Debug)]
+pub struct EnvSummary {
+    /// Name of the folder, which is what [`load`] takes.
+    pub name: String,
+    /// The folder.
+    pub folder: PathBuf,
+    /// Its manifest, or what is wrong with it: a broken environment does not hide the others.
+    pub manifest: Result<Manifest, EnvError>,
+}
+
+/// Folders that are searched, most important first: those of `$FLOWMILL_ENVS` (a path list), `envs` in the current
+/// directory, and `envs` beside the executable or any folder above it.
+pub fn search_path() -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    if let Some(list) = std::env::var_os("FLOWMILL_ENVS") {
+        folders.extend(std::env::split_paths(&list).filter(|p| !p.as_os_str().is_empty()));
+    }
+    folders.push(PathBuf::from("envs"));
+    let current = std::env::current_dir().ok().map(|d| d.join("envs"));
+    if let Ok(executable) = std::env::current_exe() {
+        let beside = executable.ancestors().skip(1).map(|a| a.join("envs"));
+        folders.extend(beside.filter(|folder| Some(folder) != current.as_ref()));
+    }
+    folders.retain(|folder| folder.is_dir());
+    folders
+}
+
+/// All environments on the search path, by name; where two folders bear one name, the first on the path counts.
+pub fn environments() -> Vec<EnvSummary> {
+    let mut found: Vec<EnvSummary> = Vec::new();
+    for root in search_path() {
+        let Ok(entries) = std::fs::read_dir(&root) else { continue };
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let folder = root.join(&name);
+            if folder.join("env.toml").is_file() && found.iter().all(|e| e.name != name) {
+                let manifest = Manifest::read(&folder.join("env.toml"));
+                found.push(EnvSummary { name, folder, manifest });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+/// Loads an environment by the name of its folder on the [`search_path`], or by a path to the folder.
+pub fn load(name_or_path: &str) -> Result<Environment, EnvError> {
+    let path = Path::new(name_or_path);
+    if path.components().count() > 1 || path.is_absolute() {
+        return Environment::read(path);
+    }
+    let holds_environment = |folder: &PathBuf| folder.join("env.toml").is_file();
+    let on_path = search_path().into_iter().map(|root| root.join(name_or_path)).find(holds_environment);
+    if !name_or_path.is_empty()
+        && let Some(folder) = on_path.or_else(|| Some(path.to_path_buf()).filter(holds_environment))
+    {
+        return Environment::read(&folder);
+    }
+    let known: Vec<String> = environments().into_iter().map(|e| e.name).collect();
+    let nearest = nearest(name_or_path, known.iter().map(String::as_str));
+    Err(EnvError::Unknown { name: name_or_path.to_string(), nearest, known })
+}

@@ -1,0 +1,29 @@
+//! Environments: folders with `env.toml` and `env.wgsl`, loaded at run time, run in batches on the device.
+//!
+//! `env.wgsl` defines a `struct State` (anything a storage buffer can hold) and three functions:
+//!
+//! ```wgsl
+//! fn reset(random: Random) -> State
+//! fn step(state: ptr<function, State>, action: array<f32, ACTION_DIM>, random: Random) -> StepResult
+//! fn observe(state: State) -> array<f32, OBS_DIM>
+//! ```
+//!
+//! and may define `fn reset_evaluation(random: Random) -> State`, where evaluations start. It finds predefined:
+//! `OBS_DIM`, `ACTION_DIM`, `DT`, the bounds of `env.toml` as `ACTION_LOW[i]`, `ACTION_HIGH[i]`, `OBS_LOW[i]`, `OBS_HIGH[i]`,
+//! every key of `[constants]`, `struct StepResult { reward: f32, terminated: bool }` and the draws
+//! `random_uniform(random, lane)` in `[0, 1)`, `random_range(random, lane, low, high)` and `random_normal(random, lane)`,
+//! where different lanes are independent. Batching, resets, time-outs and statistics are the runner's.
+
+mod catalogue;
+mod compile;
+mod error;
+mod manifest;
+mod module;
+mod runner;
+mod section;
+pub mod streams;
+
+pub use catalogue::{EnvSummary, Environment, environments, load, search_path};
+pub use error::{EnvError, nearest};
+pub use manifest::{Channel, Constant, Evaluation, MAX_CHANNELS, MAX_HORIZON, Manifest};
+pub use runner::{EnvArgs, EnvKernels, FLAG_NONE, FLAG_TERMINATED, FLAG_TIME_OUT, MAX_ENVS, STATS_BYTES, WORKGROUP};

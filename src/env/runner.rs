@@ -1,0 +1,128 @@
+//! The two kernels that run a batch of environments, and the arguments they take.
+
+use std::sync::Arc;
+
+use crate::gpu::{KernelDesc, Twin, Work};
+
+use super::catalogue::Environment;
+use super::compile::{check_contract, compile, slot_bytes};
+use super::error::EnvError;
+use super::module::{Entry, assemble};
+
+/// Invocations of a workgroup, one an environment.
+pub const WORKGROUP: u32 = 64;
+
+/// Most environments of one dispatch: 65535 workgroups.
+pub const MAX_ENVS: u32 = 65_535 * WORKGROUP;
+
+/// Bytes of an environment's entry in the statistics buffer: `[episodes, sum of returns, sum of lengths, non-finite
+/// steps]` as `f32`, accumulated until the buffer is cleared.
+pub const STATS_BYTES: u64 = 16;
+
+/// The flag of a step after which the episode goes on.
+pub const FLAG_NONE: f32 = 0.0;
+/// The flag of a step that terminated the episode: nothing follows, the value is not bootstrapped.
+pub const FLAG_TERMINATED: f32 = 1.0;
+/// The flag of a step after which the episode was cut off: the value is bootstrapped.
+pub const FLAG_TIME_OUT: f32 = 2.0;
+
+/// Arguments of both kernels: the contents of `var<immediate>`; WGSL twin: `RunnerArgs` in `module.rs`.
+/// Offsets are in words of the rollout buffer and already those of the step at hand.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct EnvArgs {
+    /// Rows.
+    pub num_envs: u32,
+    /// Number of the environment in row 0: it keys the random numbers.
+    pub first_env: u32,
+    /// Low word of the seed.
+    pub seed_lo: u32,
+    /// High word of the seed.
+    pub seed_hi: u32,
+    /// Training iteration: it keys the random numbers.
+    pub iteration: u32,
+    /// Step within the rollout: it keys the random numbers.
+    pub step: u32,
+    /// `[num_envs, OBS_DIM]`: where the observation after this step goes (after a reset: the first one).
+    pub obs_offset: u32,
+    /// `[num_envs, ACTION_DIM]`: where the action is. Not used by the reset kernel.
+    pub action_offset: u32,
+    /// `[num_envs]`: where the reward goes. Not used by the reset kernel.
+    pub reward_offset: u32,
+    /// `[num_envs]`: where the flag goes ([`FLAG_NONE`], [`FLAG_TERMINATED`], [`FLAG_TIME_OUT`]). Not used by the reset kernel.
+    pub flag_offset: u32,
+    /// Steps after which an episode is cut off, at least 1.
+    pub horizon: u32,
+    /// 1: ended episodes start anew. 0: nothing is reset and nothing times out; terminated steps are only flagged.
+    pub auto_reset: u32,
+    /// 1: the reset kernel draws ages uniformly in `0..horizon`, so that time-outs do not come all at once.
+    pub random_ages: u32,
+    /// 1: the reset kernel starts with `reset_evaluation` where the environment has one.
+    pub evaluation: u32,
+}
+
+impl EnvArgs {
+    /// Training arguments of one step with all offsets zero.
+    pub fn training(env: &Environment, num_envs: u32, seed: u64) -> Self {
+        let (seed_lo, seed_hi) = (seed as u32, (seed >> 32) as u32);
+        Self { num_envs, seed_lo, seed_hi, horizon: env.manifest.horizon, auto_reset: 1, ..Self::default() }
+    }
+
+    /// Evaluation arguments: starts with `reset_evaluation`, resets nothing.
+    pub fn evaluation(env: &Environment, num_envs: u32, seed: u64) -> Self {
+        Self { auto_reset: 0, evaluation: 1, ..Self::training(env, num_envs, seed) }
+    }
+
+    /// The bytes of the immediates.
+    pub fn bytes(&self) -> &[u8] {
+        bytemuck::bytes_of(self)
+    }
+}
+
+/// The kernels of an environment. Both bind `states`, `rollout` and `stats`, in this order.
+#[derive(Clone, Debug)]
+pub struct EnvKernels {
+    /// Starts all environments: writes states, zero statistics and first observations.
+    pub reset: KernelDesc,
+    /// One step: reads actions; writes states, statistics, rewards, flags and next observations.
+    pub step: KernelDesc,
+    /// Bytes of an environment's entry in the state buffer.
+    pub slot_bytes: u64,
+}
+
+impl EnvKernels {
+    /// Generates both modules and compiles them with naga; messages carry the line numbers of `env.wgsl`.
+    pub fn new(env: &Environment) -> Result<Self, EnvError> {
+        let contract = check_contract(env)?;
+        let texts = [Entry::Reset, Entry::Step].map(|entry| assemble(env, entry, contract.evaluation));
+        compile(env, &texts[0])?;
+        let module = compile(env, &texts[1])?;
+        let slot_bytes = slot_bytes(&module).ok_or_else(|| EnvError::Wgsl {
+            path: env.wgsl_path(),
+            line: 1,
+            column: 1,
+            message: "`State` has no fixed size".to_string(),
+        })?;
+        let (obs, action) = (env.obs_dim() as f64 * 4.0, env.action_dim() as f64 * 4.0);
+        let slot = slot_bytes as f64;
+        let source = Arc::new(env.clone());
+        let [reset, step] = texts;
+        let desc = |verb: &str, wgsl: String, bytes: f64| KernelDesc {
+            name: format!("env_{verb}_{}", env.manifest.name.replace('-', "_")),
+            wgsl,
+            bindings: ["states", "rollout", "stats"].map(String::from).to_vec(),
+            work: Work { bytes, ..Work::default() },
+            twin: Twin::Source(source.clone()),
+        };
+        Ok(Self {
+            reset: desc("reset", reset, slot + STATS_BYTES as f64 + obs),
+            step: desc("step", step, 2.0 * slot + 2.0 * STATS_BYTES as f64 + obs + action + 8.0),
+            slot_bytes,
+        })
+    }
+
+    /// The grid of a dispatch over `num_envs` (at most [`MAX_ENVS`]) environments.
+    pub fn groups(num_envs: u32) -> [u32; 3] {
+        [num_envs.div_ceil(WORKGROUP), 1, 1]
+    }
+}
