@@ -3,3 +3,5 @@
 
 pub mod gpu;
 pub mod ir;
+pub mod plot;
+pub mod report;
