@@ -6,4 +6,6 @@ pub mod fuse;
 pub mod gpu;
 pub mod ir;
 pub mod kernels;
+pub mod plot;
+pub mod report;
 pub mod rng;
