@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::gpu::{KernelDesc, Twin, Work};
 use crate::ir::{Graph, NodeId, Op, Sink};
+use crate::kernels::weight_gradients::GradJob;
 
 mod homes;
 mod placement;
@@ -70,29 +71,6 @@ pub enum FuseError {
 
 /// Widest value of a graph with a tile plan (a concatenation of two 512-wide layers).
 pub const MAX_WIDTH: usize = 1024;
-
-/// One block of the gradient: `out[i, j] = mean over rows and segments of x_i dy_j`, or of `dy_j` alone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct GradJob {
-    /// First scratch feature of `x`; `None` means all ones (`x_width` 1).
-    pub x_feature: Option<u32>,
-    /// Rows of the block.
-    pub x_width: u32,
-    /// Features between segments of `x`.
-    pub x_stride: u32,
-    /// First scratch feature of `dy`.
-    pub dy_feature: u32,
-    /// Columns of the block.
-    pub dy_width: u32,
-    /// Features between segments of `dy`.
-    pub dy_stride: u32,
-    /// Loop iterations that are summed.
-    pub segments: u32,
-    /// Word of the gradient vector that receives element `[0, 0]`.
-    pub out_word: u32,
-    /// Words from one row of the block to the next.
-    pub ld: u32,
-}
 
 /// Immediates of a tile kernel before the graph's uniforms. Twin: `Args` in the generated WGSL.
 #[repr(C)]

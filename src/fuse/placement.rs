@@ -13,6 +13,11 @@ pub struct Rows {
     pub pitch: u32,
 }
 
+impl Rows {
+    /// Not in memory: the value of a sample is its number.
+    pub const ROW_NUMBER: Rows = Rows { buffer: String::new(), offset: 0, pitch: 0 };
+}
+
 /// A tensor in a role buffer: element `[i, j]` is word `offset + i * ld + j`; both are multiples of 4.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tensor {

@@ -10,12 +10,10 @@ use crate::fuse::placement::Placement;
 use crate::fuse::schedule::{Facts, Stmt};
 use crate::fuse::target::{Shape, Target};
 use crate::ir::{Graph, Op};
+use crate::kernels::{ACTIVATIONS_WGSL, RNG_WGSL};
 
 /// Words of `Args` before the graph's own uniforms; see [`TileArgs`](crate::fuse::TileArgs).
 pub const ARGS_WORDS: usize = 8;
-
-const RNG: &str = include_str!("../../../shaders/lib/rng.wgsl");
-const ACTIVATIONS: &str = include_str!("../../../shaders/lib/activations.wgsl");
 
 /// WGSL of a planned graph and the names of its bindings.
 pub fn module(
@@ -32,13 +30,13 @@ pub fn module(
     let bindings = declare(&mut text, graph, &body, homes, shape);
     let draws = graph.nodes.iter().any(|n| matches!(n.op, Op::Draw { .. }));
     if draws || shuffled {
-        let _ = write!(text, "\n{RNG}\n");
+        let _ = write!(text, "\n{RNG_WGSL}\n");
     }
     if draws {
         text.push_str(DRAWS);
     }
     if graph.nodes.iter().any(|n| matches!(n.op, Op::Unary(f, _) if library(f))) {
-        let _ = write!(text, "\n{ACTIVATIONS}\n");
+        let _ = write!(text, "\n{ACTIVATIONS_WGSL}\n");
     }
     entry(&mut text, &body, homes, shape, shuffled, draws);
     Ok((text, bindings))

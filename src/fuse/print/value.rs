@@ -3,6 +3,7 @@
 use super::{Access, Expr, Kind, Printer, iteration, scalar_view};
 use crate::fuse::FuseError;
 use crate::fuse::homes::{Home, carried};
+use crate::fuse::placement::Rows;
 use crate::ir::{Binary, DrawKind, NodeId, Op, Unary};
 
 impl Printer<'_> {
@@ -174,6 +175,9 @@ impl Printer<'_> {
             self.error.get_or_insert(FuseError::Unplaced { graph: self.graph.name.clone(), name: name.into() });
             return Expr::rows("vec4f(0.0)");
         };
+        if rows == Rows::ROW_NUMBER {
+            return self.bind(id, Expr::rows("vec4f(sample)"));
+        }
         let written = self.scalar_buffers.get(&rows.buffer).copied().unwrap_or(false);
         self.scalar_buffers.insert(rows.buffer.clone(), written);
         let view = scalar_view(&rows.buffer);
