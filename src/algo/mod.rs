@@ -12,7 +12,7 @@ mod terms;
 pub use agent::{Agent, Anneal, Field, Frozen, Prepare, PrepareInput, Source, Spaces};
 pub use algorithm::Algorithm;
 pub use config::{PolicyFlowConfig, PpoConfig, Reduction, Schedule, TrainConfig, ValueLoss};
-pub use gradient::{GradientProblem, GradientError};
+pub use gradient::{GradientError, GradientProblem, TensorFile};
 pub use settings::{Layer, Settings, SettingsError, from_layers, parse_override, to_table, validate};
 
 /// Streams of the counter-based random numbers that graphs of algorithms draw from; environments use none of these.

@@ -69,6 +69,16 @@ pub enum SettingsError {
         /// What there is.
         known: Vec<String>,
     },
+    /// Something else where a table belongs.
+    #[error("{origin}: `{key}` is {value}, expected a table")]
+    Table {
+        /// The file.
+        origin: String,
+        /// The key.
+        key: String,
+        /// What was given.
+        value: String,
+    },
     /// An override that is not `section.key=value`.
     #[error("--set {0:?}: expected section.key=value, such as policyflow.clip=0.2")]
     Override(String),
@@ -89,7 +99,8 @@ pub fn from_layers<T: Settings>(layers: &[Layer]) -> Result<T, SettingsError> {
     for layer in layers {
         merge::<T>(&mut merged, layer)?;
     }
-    let config: T = merged.clone().try_into().map_err(|e: toml::de::Error| value_error::<T>("", "*", "refused", e.message()))?;
+    let config: T =
+        merged.clone().try_into().map_err(|e: toml::de::Error| value_error::<T>("", "*", "refused", e.message()))?;
     check_together::<T>(config.train())?;
     Ok(config)
 }

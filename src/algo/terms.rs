@@ -1,7 +1,7 @@
 //! Terms that the losses of on-policy algorithms share, row by row.
 
 use super::config::{Reduction, TrainConfig, ValueLoss};
-use crate::ir::{Builder, GraphError, Graph, NodeId};
+use crate::ir::{Builder, Graph, GraphError, NodeId};
 use crate::nn::{Initializer, Mlp, OutputInit};
 
 /// `ln(2 pi) / 2`

@@ -93,9 +93,7 @@ impl Initializer {
             Distribution::Constant(value) => value,
             Distribution::Uniform { bound } => bound * (2.0 * self.unit() - 1.0),
             // Box-Muller; 1 - u lies in (0, 1], so that the logarithm is finite.
-            Distribution::Normal { std } => {
-                std * (-2.0 * (1.0 - self.unit()).ln()).sqrt() * (TAU * self.unit()).cos()
-            }
+            Distribution::Normal { std } => std * (-2.0 * (1.0 - self.unit()).ln()).sqrt() * (TAU * self.unit()).cos(),
         }
     }
 

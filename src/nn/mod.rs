@@ -11,7 +11,7 @@ pub use activation::Activation;
 pub(crate) use choice::choice;
 pub use choice::{UnknownChoice, nearest, suggestion};
 pub use dense::{Linear, Mlp};
-pub(crate) use embedding::times;
 pub use embedding::TimeEmbedding;
+pub(crate) use embedding::times;
 pub use initial::{Distribution, Initializer, OutputInit, Tensor};
 pub use velocity::{FoldedVelocity, VelocityNetwork, VelocityShape};
