@@ -11,6 +11,7 @@ struct Args {
     tile_features: u32,
     tile_rows: u32,      // multiple of 4
     gradient_words: u32,
+    first_slice: u32,    // where slice 0 of this dispatch goes in `partials`
 }
 var<immediate> args: Args;
 
@@ -115,7 +116,7 @@ fn weight_gradients(
             total += sums[i * GROUP + (g << job.lane_shift) + j];
         }
         if (j < job.lane_count) {
-            partials[group.y * args.gradient_words + job.out_word + i * job.uniform_ld + j * job.lane_ld] = total;
+            partials[(args.first_slice + group.y) * args.gradient_words + job.out_word + i * job.uniform_ld + j * job.lane_ld] = total;
         }
     }
 }

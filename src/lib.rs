@@ -12,3 +12,4 @@ pub mod nn;
 pub mod plot;
 pub mod report;
 pub mod rng;
+pub mod train;

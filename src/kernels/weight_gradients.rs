@@ -25,6 +25,8 @@ pub struct WeightGradientArgs {
     pub tile_rows: u32,
     /// Words of one partial gradient vector.
     pub gradient_words: u32,
+    /// Where slice 0 of this dispatch goes in `partials`.
+    pub first_slice: u32,
 }
 
 /// One workgroup's share, an entry of the table `jobs`; `struct Block` of `shaders/weight_gradients.wgsl`.
@@ -140,7 +142,8 @@ pub fn weight_gradients(args: &WeightGradientArgs, slices: u32, jobs: &[u32], sc
     };
     for slice in 0..slices {
         let tiles = slice * args.tiles / slices..(slice + 1) * args.tiles / slices;
-        let partial = &mut partials[(slice * args.gradient_words) as usize..][..args.gradient_words as usize];
+        let partial = &mut partials[((args.first_slice + slice) * args.gradient_words) as usize..]
+            [..args.gradient_words as usize];
         for words in jobs.chunks_exact(BLOCK_WORDS) {
             let block: Block = bytemuck::pod_read_unaligned(bytemuck::cast_slice(words));
             for (i, j) in (0..block.uniform_count).flat_map(|i| (0..block.lane_count).map(move |j| (i, j))) {
@@ -204,7 +207,7 @@ mod tests {
             (0..3).flat_map(move |j| rows.iter().map(move |v| if j == 0 { *v } else { v + j as f32 }))
         };
         let scratch: Vec<f32> = tile(0).chain(tile(1)).collect();
-        let args = WeightGradientArgs { tiles: 2, tile_features: 3, tile_rows: 4, gradient_words: 2 };
+        let args = WeightGradientArgs { tiles: 2, tile_features: 3, tile_rows: 4, gradient_words: 2, first_slice: 0 };
         let want = [1.0, 2.0].map(|j| x.iter().map(|v| v * (v + j)).sum::<f32>());
         let tall = GradJob { x_feature: Some(1), dy_feature: 0, ..job(2, 1, 0) };
         for job in [job(1, 2, 0), tall] {

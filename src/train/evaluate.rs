@@ -1,0 +1,211 @@
+//! Evaluation: roll the policy out without learning, and hand the trajectories to the host.
+
+use super::TrainError;
+use super::layout::{ParamLayout, RolloutLayout};
+use super::program::{BoundKernel, BoundTile, Roles, prepare_kernels};
+use super::trainer::{target, words};
+use crate::algo::Agent;
+use crate::env::{EnvArgs, EnvKernels, Environment};
+use crate::fuse::{Placement, TileArgs, lower};
+use crate::gpu::{BufferId, Engine, Recording};
+
+/// Which noise the policy gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum EvalNoise {
+    /// Base noise and action noise are drawn.
+    #[default]
+    Sample,
+    /// Both are zero: deterministic.
+    Zero,
+}
+
+/// Trajectories of one evaluation.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Episodes {
+    /// Environments.
+    pub envs: usize,
+    /// Steps.
+    pub steps: usize,
+    /// Widths of observation and action.
+    pub widths: (usize, usize),
+    /// `[steps + 1][envs][observation]`.
+    pub observations: Vec<f32>,
+    /// `[steps][envs][action]`.
+    pub actions: Vec<f32>,
+    /// `[steps][envs]`.
+    pub rewards: Vec<f32>,
+    /// `[steps][envs]`: 0 running, 1 terminated, 2 timed out.
+    pub flags: Vec<f32>,
+}
+
+impl Episodes {
+    /// Return and length of every environment's first episode: up to its first flag.
+    pub fn returns(&self) -> Vec<(f64, usize)> {
+        (0..self.envs)
+            .map(|e| {
+                let mut total = 0.0;
+                for t in 0..self.steps {
+                    total += f64::from(self.rewards[t * self.envs + e]);
+                    if self.flags[t * self.envs + e] != 0.0 {
+                        return (total, t + 1);
+                    }
+                }
+                (total, self.steps)
+            })
+            .collect()
+    }
+
+    /// Observation of environment `e` before step `t`.
+    pub fn observation(&self, t: usize, e: usize) -> &[f32] {
+        let o = self.widths.0;
+        &self.observations[(t * self.envs + e) * o..][..o]
+    }
+
+    /// Action of environment `e` at step `t`.
+    pub fn action(&self, t: usize, e: usize) -> &[f32] {
+        let d = self.widths.1;
+        &self.actions[(t * self.envs + e) * d..][..d]
+    }
+}
+
+/// Kernels and buffers for evaluations of up to a fixed number of samples; shares the parameter buffers.
+pub struct Evaluator {
+    layout: RolloutLayout,
+    capacity: u64,
+    widths: (usize, usize),
+    act: BoundTile,
+    prepare: Vec<(BoundTile, u32)>,
+    reset: BoundKernel,
+    step: BoundKernel,
+    env: EnvArgs,
+    params: BufferId,
+    frozen: BufferId,
+    param_words: u32,
+    rollout: BufferId,
+    envs: u32,
+}
+
+/// Random stream offset of evaluations: the iteration word of their keys has this bit set.
+const EVALUATION: u32 = 1 << 31;
+
+impl Evaluator {
+    /// For at most `envs` environments at once and `envs * (steps + 1) <= samples`.
+    pub fn new(
+        (engine, environment, agent, params): (&mut Engine, &Environment, &Agent, &ParamLayout),
+        (params_buffer, frozen): (BufferId, BufferId),
+        noise: EvalNoise,
+        envs: u32,
+        samples: u64,
+    ) -> Result<Self, TrainError> {
+        let target = target(engine);
+        let graph = match noise {
+            EvalNoise::Sample => &agent.act,
+            EvalNoise::Zero => &agent.act_zero,
+        };
+        // One "environment" per sample: the layout only fixes where fields begin.
+        let capacity = u32::try_from(samples).map_err(|_| too_many(samples))?;
+        let layout = RolloutLayout::new(agent, graph, environment.obs_dim(), capacity, 1, false);
+        let limit = engine.limits().storage_binding_bytes.min(engine.limits().buffer_bytes);
+        if layout.bytes() > limit {
+            return Err(too_many(samples));
+        }
+        let kernels = EnvKernels::new(environment)?;
+        let mut placement = Placement::default();
+        params.place(graph, &mut placement, false);
+        layout.place(graph, &[], &mut placement);
+        let act = lower(graph, &placement, &target, false)?;
+        let prepared = prepare_kernels(agent, params, &target)?;
+        let scratch =
+            prepared.iter().map(|k| k.scratch_bytes(1024)).chain([act.scratch_bytes(envs)]).max().unwrap_or(0);
+        let mut roles = Roles::from([("params".to_string(), params_buffer), ("frozen".to_string(), frozen)]);
+        let sizes = [
+            ("rollout", layout.bytes()),
+            ("scratch", scratch),
+            ("states", kernels.slot_bytes * u64::from(envs)),
+            ("stats", u64::from(envs) * 16),
+        ];
+        for (name, bytes) in sizes {
+            let id = engine.buffer(&format!("evaluation {name}"), bytes.max(16).next_multiple_of(16))?;
+            roles.insert(name.into(), id);
+        }
+        let rollout = roles["rollout"];
+        let mut prepare = Vec::new();
+        for (tile, source) in prepared.into_iter().zip(&agent.prepare) {
+            prepare.push((BoundTile::new(engine, tile, &roles)?, source.rows as u32));
+        }
+        Ok(Self {
+            capacity: samples,
+            widths: (environment.obs_dim(), environment.action_dim()),
+            act: BoundTile::new(engine, act, &roles)?,
+            prepare,
+            reset: BoundKernel::new(engine, &kernels.reset, &roles)?,
+            step: BoundKernel::new(engine, &kernels.step, &roles)?,
+            env: EnvArgs::evaluation(environment, envs, 0),
+            params: params_buffer,
+            frozen,
+            param_words: params.words,
+            rollout,
+            layout,
+            envs,
+        })
+    }
+
+    /// Roll out `envs` environments for `steps` steps from evaluation resets. Waits for the device.
+    pub fn run(
+        &self,
+        engine: &mut Engine,
+        envs: u32,
+        steps: u32,
+        seed: u64,
+        round: u32,
+    ) -> Result<Episodes, TrainError> {
+        let samples = u64::from(envs) * (u64::from(steps) + 1);
+        if envs > self.envs || samples > self.capacity {
+            return Err(too_many(samples));
+        }
+        let (o, d) = (self.widths.0 as u32, self.widths.1 as u32);
+        let (seed_lo, seed_hi) = (seed as u32, (seed >> 32) as u32);
+        let iteration = EVALUATION | round;
+        let at = |name: &str, sample: u32| self.layout.field(name).map_or(0, |f| f.offset + sample * f.width);
+        let args = TileArgs { seed_lo, seed_hi, iteration, rows: envs, ..TileArgs::default() };
+        let env = EnvArgs { num_envs: envs, seed_lo, seed_hi, iteration, ..self.env };
+        let groups = EnvKernels::groups(envs);
+        let mut r = Recording::new();
+        r.copy((self.params, 0), (self.frozen, 0), u64::from(self.param_words) * 4);
+        for (kernel, rows) in &self.prepare {
+            kernel.record(&mut r, &TileArgs { rows: *rows, ..args }, &[]);
+        }
+        self.reset.record(&mut r, EnvArgs { obs_offset: at("obs", 0), ..env }.bytes(), groups);
+        for t in 0..steps {
+            let sample = t * envs;
+            self.act.record(&mut r, &TileArgs { first_row: sample, step: t, ..args }, &[]);
+            let args = EnvArgs {
+                step: t,
+                obs_offset: at("obs", sample + envs),
+                action_offset: at("action", sample),
+                reward_offset: at("reward", sample),
+                flag_offset: at("flag", sample),
+                ..env
+            };
+            self.step.record(&mut r, args.bytes(), groups);
+        }
+        engine.submit(&r)?;
+        let mut field = |name: &str, count: u32| -> Result<Vec<f32>, TrainError> {
+            let bytes = u64::from(count) * 4;
+            Ok(words(&engine.read(self.rollout, u64::from(at(name, 0)) * 4, bytes)?))
+        };
+        Ok(Episodes {
+            envs: envs as usize,
+            steps: steps as usize,
+            widths: self.widths,
+            observations: field("obs", (steps + 1) * envs * o)?,
+            actions: field("action", steps * envs * d)?,
+            rewards: field("reward", steps * envs)?,
+            flags: field("flag", steps * envs)?,
+        })
+    }
+}
+
+fn too_many(samples: u64) -> TrainError {
+    TrainError::Setting(format!("an evaluation of {samples} samples does not fit into one buffer; use fewer episodes"))
+}

@@ -1,0 +1,16 @@
+//! Training: memory layout, kernels of an agent, the iteration as a recording, metrics, checkpoints, evaluation.
+
+mod checkpoint;
+mod error;
+mod evaluate;
+mod iteration;
+mod layout;
+mod program;
+mod trainer;
+
+pub use checkpoint::Checkpoint;
+pub use error::TrainError;
+pub use evaluate::{Episodes, EvalNoise, Evaluator};
+pub use layout::{ParamLayout, RolloutLayout};
+pub use program::{BoundKernel, Program};
+pub use trainer::{IterationMetrics, TrainOptions, Trainer};

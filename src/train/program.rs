@@ -1,0 +1,134 @@
+//! An agent's kernels, compiled and bound to role buffers.
+
+use std::collections::HashMap;
+
+use super::TrainError;
+use super::layout::{ParamLayout, RolloutLayout};
+use crate::algo::{Agent, Prepare, PrepareInput, Source};
+use crate::fuse::{Placement, Rows, Target, TileArgs, TileKernel, lower};
+use crate::gpu::{BufferId, Engine, KernelDesc, KernelId, Recording};
+use crate::ir::Graph;
+
+/// A kernel with the buffers that it always uses.
+#[derive(Clone, Debug)]
+pub struct BoundKernel {
+    /// The kernel.
+    pub kernel: KernelId,
+    /// Its buffers in binding order.
+    pub buffers: Vec<BufferId>,
+}
+
+impl BoundKernel {
+    /// Compile a kernel and look its role buffers up; `X_f32` is a scalar view of `X`.
+    pub fn new(engine: &mut Engine, desc: &KernelDesc, roles: &Roles) -> Result<Self, TrainError> {
+        let kernel = engine.kernel(desc)?;
+        let mut buffers = Vec::new();
+        for binding in &desc.bindings {
+            let role = binding.strip_suffix("_f32").unwrap_or(binding);
+            let buffer = roles.get(role).ok_or_else(|| {
+                TrainError::Setting(format!("kernel `{}`: no buffer plays the role `{role}`", desc.name))
+            })?;
+            buffers.push(*buffer);
+        }
+        Ok(Self { kernel, buffers })
+    }
+
+    /// Record one run.
+    pub fn record(&self, recording: &mut Recording, immediates: &[u8], groups: [u32; 3]) {
+        recording.dispatch(self.kernel, &self.buffers, immediates, groups);
+    }
+}
+
+/// Buffers by role name.
+pub type Roles = HashMap<String, BufferId>;
+
+/// A graph's kernel with its buffers.
+#[derive(Clone, Debug)]
+pub struct BoundTile {
+    /// Plan and text.
+    pub tile: TileKernel,
+    /// Compiled.
+    pub bound: BoundKernel,
+}
+
+impl BoundTile {
+    /// Compile a lowered graph.
+    pub fn new(engine: &mut Engine, tile: TileKernel, roles: &Roles) -> Result<Self, TrainError> {
+        let bound = BoundKernel::new(engine, &tile.desc, roles)?;
+        Ok(Self { tile, bound })
+    }
+
+    /// Record one run over `args.rows` rows.
+    pub fn record(&self, recording: &mut Recording, args: &TileArgs, uniforms: &[f32]) {
+        self.bound.record(recording, &self.tile.immediates(args, uniforms), self.tile.groups(args.rows));
+    }
+}
+
+/// Plans of all graphs of an agent, before anything is compiled: what memory they need is known here.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Rollout policy.
+    pub act: TileKernel,
+    /// Critic on the last observation.
+    pub value: TileKernel,
+    /// Minibatch loss and gradient operands.
+    pub update: TileKernel,
+    /// Derived tensors.
+    pub prepare: Vec<TileKernel>,
+}
+
+impl Program {
+    /// Lower every graph of a training agent.
+    pub fn new(
+        agent: &Agent,
+        params: &ParamLayout,
+        rollout: &RolloutLayout,
+        target: &Target,
+    ) -> Result<Self, TrainError> {
+        let plan = |graph: &Graph, batch: &[(String, Source)], shuffled: bool| {
+            let mut placement = Placement::default();
+            params.place(graph, &mut placement, false);
+            rollout.place(graph, batch, &mut placement);
+            lower(graph, &placement, target, shuffled)
+        };
+        Ok(Self {
+            act: plan(&agent.act, &[], false)?,
+            value: plan(&agent.value, &[], false)?,
+            update: plan(&agent.update, &agent.batch, true)?,
+            prepare: prepare_kernels(agent, params, target)?,
+        })
+    }
+
+    /// All kernels with their names.
+    pub fn kernels(&self) -> Vec<&TileKernel> {
+        self.prepare.iter().chain([&self.act, &self.value, &self.update]).collect()
+    }
+}
+
+/// Lower the graphs that derive tensors from the parameters.
+pub fn prepare_kernels(agent: &Agent, params: &ParamLayout, target: &Target) -> Result<Vec<TileKernel>, TrainError> {
+    agent.prepare.iter().map(|p| prepare_kernel(p, params, target)).collect()
+}
+
+fn prepare_kernel(prepare: &Prepare, params: &ParamLayout, target: &Target) -> Result<TileKernel, TrainError> {
+    let mut placement = Placement::default();
+    params.place(&prepare.graph, &mut placement, true);
+    let input = match &prepare.input {
+        PrepareInput::RowNumber => Rows::ROW_NUMBER,
+        PrepareInput::Tensor(name) => {
+            let of = name.strip_prefix("old.").map_or(name.clone(), |rest| format!("actor.{rest}"));
+            let slot = params
+                .slot(&of)
+                .ok_or_else(|| TrainError::Setting(format!("graph `{}`: no tensor `{of}`", prepare.graph.name)))?;
+            Rows { buffer: "params".into(), offset: slot.offset, pitch: slot.ld }
+        }
+    };
+    for declared in &prepare.graph.inputs {
+        placement.inputs.insert(declared.name.clone(), input.clone());
+    }
+    for (store, slot) in prepare.graph.stores.iter().zip(params.derived.iter().filter(|s| s.name == prepare.output)) {
+        let rows = Rows { buffer: "frozen".into(), offset: slot.offset, pitch: slot.ld };
+        placement.stores.insert(store.name.clone(), rows);
+    }
+    Ok(lower(&prepare.graph, &placement, target, false)?)
+}
