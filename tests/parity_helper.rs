@@ -41,7 +41,7 @@ fn one_element_off_by_twice_the_tolerance_fails_wherever_it_is() {
 fn zeros_and_truncations_and_empty_results_fail() {
     let want = reference();
     fails(&vec![0.0; want.len()], &want);
-    fails(&want[..999].to_vec(), &want);
+    fails(&want[..999], &want);
     fails(&[], &want);
     fails(&want.iter().copied().chain([0.0]).collect::<Vec<_>>(), &want);
 }

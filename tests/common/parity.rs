@@ -9,7 +9,7 @@ where
     G: Copy + Into<f64>,
     W: Copy + Into<f64>,
 {
-    if !got.is_empty() && got.as_ptr() as usize == want.as_ptr() as usize {
+    if !got.is_empty() && std::ptr::addr_eq(got.as_ptr(), want.as_ptr()) {
         return Err(format!("{name}: the reference was compared with itself"));
     }
     if got.len() != want.len() {
