@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! Shared by the tests of the compute graph: fixed-seed values and central differences.
 #![allow(dead_code)]
 
@@ -109,3 +110,11 @@ pub fn check_gradients(name: &str, build: impl FnOnce(&mut Builder) -> NodeId) -
     }
     graph
 }
+=======
+//! What the tests share: fresh inputs, one-kernel runs on the adapter at hand, and the comparison.
+#![allow(dead_code)] // every test binary uses its own part
+
+pub mod device;
+pub mod fresh;
+pub mod parity;
+>>>>>>> kernels
