@@ -1,0 +1,77 @@
+//! An opened device: queue, shared health, and error scopes as results.
+
+use super::adapter::{self, AdapterSummary};
+use super::health::Health;
+use super::{AdapterChoice, GpuError};
+
+/// The wgpu objects that the rest of the engine calls.
+#[derive(Clone)]
+pub(super) struct Device {
+    pub(super) raw: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) health: Health,
+}
+
+/// Opens the chosen adapter with all of its limits, immediates, and whatever timestamps it has.
+pub(super) fn open(choice: &AdapterChoice, checked: bool) -> Result<(AdapterSummary, Device), GpuError> {
+    let (summary, adapter) = adapter::choose(choice, checked)?;
+    let needed = wgpu::Features::IMMEDIATES;
+    if !adapter.features().contains(needed) {
+        return Err(GpuError::MissingFeature { adapter: summary.name, feature: "immediates (push constants)" });
+    }
+    let timestamps = wgpu::Features::TIMESTAMP_QUERY;
+    let descriptor = wgpu::DeviceDescriptor {
+        label: Some("flowmill"),
+        required_features: needed | (adapter.features() & timestamps),
+        required_limits: adapter.limits(),
+        ..Default::default()
+    };
+    let opened = pollster::block_on(adapter.request_device(&descriptor));
+    let (raw, queue) =
+        opened.map_err(|error| GpuError::Device { adapter: summary.name.clone(), message: error.to_string() })?;
+
+    let health = Health::default();
+    let (faults, losses) = (health.clone(), health.clone());
+    raw.on_uncaptured_error(std::sync::Arc::new(move |error| faults.report(GpuError::Fault(describe(&error)))));
+    raw.set_device_lost_callback(move |reason, message| {
+        losses.report(GpuError::DeviceLost(format!("{message} ({reason:?})")));
+    });
+    Ok((summary, Device { raw, queue, health }))
+}
+
+/// What an error scope caught.
+pub(super) enum Caught {
+    OutOfMemory(String),
+    Other(String),
+}
+
+impl Device {
+    /// Runs `create` in scopes for all three kinds of error.
+    pub(super) fn scoped<T>(&self, create: impl FnOnce() -> T) -> Result<T, Caught> {
+        let memory = self.raw.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let internal = self.raw.push_error_scope(wgpu::ErrorFilter::Internal);
+        let validation = self.raw.push_error_scope(wgpu::ErrorFilter::Validation);
+        let made = create();
+        let errors = [validation, internal, memory].map(|scope| pollster::block_on(scope.pop()));
+        match errors.into_iter().flatten().next() {
+            None => Ok(made),
+            Some(error @ wgpu::Error::OutOfMemory { .. }) => Err(Caught::OutOfMemory(describe(&error))),
+            Some(error) => Err(Caught::Other(describe(&error))),
+        }
+    }
+}
+
+/// wgpu's message with its chain of causes, which its own `Display` leaves out for some kinds.
+fn describe(error: &wgpu::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let line = inner.to_string();
+        if !text.contains(&line) {
+            text.push_str(": ");
+            text.push_str(&line);
+        }
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,166 @@
+//! A recording as wgpu calls: one pass for neighbouring dispatches, one submission per bounded amount of work.
+
+use super::device::Device;
+use super::engine::Engine;
+use super::readback::Purpose;
+use super::{BufferId, Command, Counters, Dispatch, GpuError, KernelId, Recording};
+
+/// Commands that are encoded and not yet submitted.
+struct Open {
+    device: Device,
+    encoder: Option<wgpu::CommandEncoder>,
+    pass: Option<wgpu::ComputePass<'static>>,
+    /// Kernel and buffers that the open pass has set.
+    bound: Option<(KernelId, Vec<BufferId>)>,
+    scopes: Vec<String>,
+    dispatches: u32,
+    counted: Counters,
+}
+
+impl Open {
+    fn new(device: &Device) -> Self {
+        let (device, counted) = (device.clone(), Counters::default());
+        Self { device, encoder: None, pass: None, bound: None, scopes: Vec::new(), dispatches: 0, counted }
+    }
+
+    /// The encoder, outside of any pass.
+    fn encoder(&mut self) -> &mut wgpu::CommandEncoder {
+        self.end_pass();
+        let device = &self.device.raw;
+        self.encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()))
+    }
+
+    /// The open pass, or a new one with the debug groups of the open scopes.
+    fn pass(&mut self, timestamps: Option<wgpu::ComputePassTimestampWrites<'_>>) -> &mut wgpu::ComputePass<'static> {
+        let (device, encoder, scopes, counted) = (&self.device.raw, &mut self.encoder, &self.scopes, &mut self.counted);
+        self.pass.get_or_insert_with(|| {
+            let encoder = encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()));
+            let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: timestamps };
+            // The pass is dropped before its encoder is used again, which is what its lifetime would enforce.
+            let mut pass = encoder.begin_compute_pass(&descriptor).forget_lifetime();
+            scopes.iter().for_each(|scope| pass.push_debug_group(scope));
+            counted.passes += 1;
+            pass
+        })
+    }
+
+    fn end_pass(&mut self) {
+        if let Some(mut pass) = self.pass.take() {
+            // Debug groups must be closed in the pass that opened them.
+            self.scopes.iter().for_each(|_| pass.pop_debug_group());
+        }
+        self.bound = None;
+    }
+
+    fn begin_scope(&mut self, name: &str) {
+        self.scopes.push(name.to_string());
+        if let Some(pass) = &mut self.pass {
+            pass.push_debug_group(name);
+        }
+    }
+
+    fn end_scope(&mut self) {
+        self.scopes.pop();
+        if let Some(pass) = &mut self.pass {
+            pass.pop_debug_group();
+        }
+    }
+}
+
+impl Engine {
+    /// Starts a recording that [`check`](Engine::check) has accepted.
+    pub(super) fn execute(&mut self, recording: &Recording, reads: Option<Purpose>) -> Result<(), GpuError> {
+        let device = self.device.clone();
+        let mut open = Open::new(&device);
+        let outcome = device.health.guard(|| {
+            for command in &recording.commands {
+                self.encode(&mut open, command, reads.as_ref());
+            }
+            self.flush(&mut open);
+            Ok(())
+        });
+        self.counters += open.counted;
+        outcome
+    }
+
+    fn encode(&mut self, open: &mut Open, command: &Command, reads: Option<&Purpose>) {
+        match command {
+            Command::Upload { bytes, .. } if bytes.is_empty() => {}
+            Command::Upload { target, offset, bytes } => {
+                // The queue writes before the commands of the next submission, so earlier ones must be out by then.
+                self.flush(open);
+                self.device.queue.write_buffer(self.raw(*target), *offset, bytes);
+            }
+            Command::Dispatch(dispatch) if dispatch.groups.contains(&0) => {}
+            Command::Dispatch(dispatch) => self.encode_dispatch(open, dispatch),
+            Command::Copy { size: 0, .. } | Command::Clear { size: 0, .. } => {}
+            Command::Copy { source, source_offset, target, target_offset, size } => {
+                let (source, target) = (self.raw(*source), self.raw(*target));
+                open.encoder().copy_buffer_to_buffer(source, *source_offset, target, *target_offset, *size);
+            }
+            Command::Clear { target, offset, size } => {
+                open.encoder().clear_buffer(self.raw(*target), *offset, Some(*size));
+            }
+            Command::Readback { source, offset, size, ticket } => {
+                let purpose = reads.cloned().unwrap_or(Purpose::Ticket(*ticket));
+                let source = self.buffers[source.0 as usize].raw.clone();
+                self.readbacks.encode(&self.device.raw, open.encoder(), (&source, *offset), *size, purpose);
+                open.counted.readbacks += 1;
+            }
+            Command::BeginScope(name) => open.begin_scope(name),
+            Command::EndScope => open.end_scope(),
+        }
+    }
+
+    fn encode_dispatch(&mut self, open: &mut Open, dispatch: &Dispatch) {
+        let timestamps = self.profiler.as_mut().map(|profiler| {
+            // Timestamps stand at the edges of passes: a dispatch to be timed gets one of its own.
+            open.end_pass();
+            profiler.next(dispatch.kernel, &open.scopes.clone())
+        });
+        let (device, buffers) = (&self.device, &self.buffers);
+        let kernel = &mut self.kernels[dispatch.kernel.0 as usize];
+        let same_kernel = open.bound.as_ref().is_some_and(|(kernel, _)| *kernel == dispatch.kernel);
+        let same_buffers = same_kernel && open.bound.as_ref().is_some_and(|(_, bound)| *bound == dispatch.buffers);
+        let pipeline = kernel.pipeline.clone();
+        let immediates = kernel.immediate_bytes > 0;
+        let pass = open.pass(timestamps);
+        if !same_kernel {
+            pass.set_pipeline(&pipeline);
+        }
+        if !same_buffers {
+            for (index, group) in
+                kernel.bind_groups(device, &dispatch.buffers, |buffer| &buffers[buffer.0 as usize].raw)
+            {
+                pass.set_bind_group(*index, group, &[]);
+            }
+        }
+        if immediates {
+            pass.set_immediates(0, &dispatch.immediates);
+        }
+        let [x, y, z] = dispatch.groups;
+        pass.dispatch_workgroups(x, y, z);
+        if !same_buffers {
+            open.bound = Some((dispatch.kernel, dispatch.buffers.clone()));
+        }
+        open.counted.dispatches += 1;
+        open.dispatches += 1;
+        if open.dispatches >= self.dispatches_per_submit {
+            self.flush(open);
+        }
+    }
+
+    /// Submits whatever is encoded.
+    fn flush(&mut self, open: &mut Open) {
+        open.end_pass();
+        open.dispatches = 0;
+        let Some(mut encoder) = open.encoder.take() else { return };
+        if let Some((ticks, spans)) = self.profiler.as_mut().and_then(|profiler| profiler.resolve(&mut encoder)) {
+            let bytes = 16 * spans.len() as u64;
+            self.readbacks.encode(&self.device.raw, &mut encoder, (ticks, 0), bytes, Purpose::Timestamps(spans));
+        }
+        let index = self.device.queue.submit([encoder.finish()]);
+        self.readbacks.submitted(&index);
+        open.counted.submits += 1;
+    }
+}
