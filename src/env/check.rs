@@ -112,7 +112,13 @@ fn action_value(channel: &Channel, actions: Actions, key: Key, [step, row, lane]
     match actions {
         Actions::Zero => 0.0,
         Actions::Random => low + (high - low) * key.uniform(step, row, lane),
-        Actions::Extreme => if held { high } else { low },
+        Actions::Extreme => {
+            if held {
+                high
+            } else {
+                low
+            }
+        }
         Actions::Beyond => middle + if held { 100.0 * half } else { -100.0 * half },
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Inspector<'a> {
     /// First observation of the first episode after a reset, and whether a later one differed.
     start: Option<Vec<f32>>,
     starts_differ: bool,
+    /// Whether the first observations of the run differ: what is random may also be hidden from the policy.
+    random_seen: bool,
 }
 
 impl<'a> Inspector<'a> {
@@ -51,6 +53,7 @@ impl<'a> Inspector<'a> {
             lengths: 0,
             start: None,
             starts_differ: false,
+            random_seen: false,
         }
     }
 
@@ -58,6 +61,11 @@ impl<'a> Inspector<'a> {
     pub fn stretch(&mut self, first: u32, trace: &Trace, again: &Trace) {
         let width = self.env.obs_dim();
         // Row 0 is the start of the run; in later stretches it is the last row of the stretch before, or stale.
+        if first == 0 {
+            let mut starts = trace.observations[..self.num_envs * width].chunks_exact(width);
+            let one = starts.next();
+            self.random_seen = starts.any(|start| Some(start) != one);
+        }
         let rows = trace.observations.chunks_exact(width).enumerate();
         for (index, observation) in rows.skip(if first == 0 { 0 } else { self.num_envs }) {
             let (row, env) = (index / self.num_envs, index % self.num_envs);
@@ -89,8 +97,7 @@ impl<'a> Inspector<'a> {
             findings.extend(found.map(|(value, at)| Finding::OutOfBounds { entry, value, low: *low, high: *high, at }));
         }
         findings.extend(self.different.map(|(entry, at)| Finding::NotDeterministic { entry, at }));
-        let random = self.env.manifest.random_lanes > 0;
-        if random && self.episodes > 1 && !self.starts_differ {
+        if self.random_seen && self.episodes > 1 && !self.starts_differ {
             findings.push(Finding::AutoResetNotRandom { resets: self.episodes });
         }
         let (ended, episodes) = (self.ended_at_once, self.episodes);
