@@ -19,8 +19,8 @@ fn reset_evaluation(random: Random) -> State {
 // Goals stand at 0, 60, ... 300 degrees. Mirrored into the quadrant of positive coordinates, the nearest is one of two.
 fn squared_distance_to_goal(position: vec2f) -> f32 {
     let p = abs(position);
-    let to_axis = p - GOAL_RADIUS * vec2f(1.0, 0.0);
-    let to_diagonal = p - GOAL_RADIUS * vec2f(0.5, 0.8660254037844386);
+    let to_axis = p - vec2f(GOAL_RADIUS, 0.0);
+    let to_diagonal = p - vec2f(0.5 * GOAL_RADIUS, 0.8660254037844386 * GOAL_RADIUS);
     return min(dot(to_axis, to_axis), dot(to_diagonal, to_diagonal));
 }
 

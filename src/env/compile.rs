@@ -52,12 +52,14 @@ pub(super) fn compile(env: &Environment, text: &str) -> Result<Module, EnvError>
     Ok(module)
 }
 
-/// Bytes of one environment's entry in the state buffer.
-pub(super) fn slot_bytes(module: &Module) -> Option<u64> {
+/// Layout of one environment's entry in the state buffer: bytes of the whole entry, and of the user's `State` in its front.
+pub(super) fn slot_bytes(module: &Module) -> Option<(u64, u64)> {
     let mut layouter = naga::proc::Layouter::default();
     layouter.update(module.to_ctx()).ok()?;
-    let (handle, _) = module.types.iter().find(|(_, t)| t.name.as_deref() == Some("Slot"))?;
-    Some(u64::from(layouter[handle].to_stride()))
+    let (slot, ty) = module.types.iter().find(|(_, t)| t.name.as_deref() == Some("Slot"))?;
+    let TypeInner::Struct { members, .. } = &ty.inner else { return None };
+    let state = layouter[members.first()?.ty].size;
+    Some((u64::from(layouter[slot].to_stride()), u64::from(state)))
 }
 
 fn parse(env: &Environment, text: &str) -> Result<Module, EnvError> {

@@ -57,6 +57,9 @@ pub enum EnvError {
         /// All presets of the algorithm.
         known: Vec<String>,
     },
+    /// The device failed while environments ran on it.
+    #[error(transparent)]
+    Gpu(#[from] crate::gpu::GpuError),
 }
 
 fn did_you_mean(nearest: &Option<String>) -> String {

@@ -14,16 +14,23 @@
 //! `random_uniform(random, lane)` in `[0, 1)`, `random_range(random, lane, low, high)` and `random_normal(random, lane)`,
 //! where different lanes are independent. Batching, resets, time-outs and statistics are the runner's.
 
+mod batch;
 mod catalogue;
+mod check;
 mod compile;
 mod error;
+mod inspect;
 mod manifest;
 mod module;
+mod report;
 mod runner;
 mod section;
 pub mod streams;
 
+pub use batch::{Batch, Trace};
 pub use catalogue::{EnvSummary, Environment, environments, load, search_path};
+pub use check::{CheckOptions, check};
 pub use error::{EnvError, nearest};
 pub use manifest::{Channel, Constant, Evaluation, MAX_CHANNELS, MAX_HORIZON, Manifest};
+pub use report::{Actions, CheckReport, Finding, Occurrence, RunSummary};
 pub use runner::{EnvArgs, EnvKernels, FLAG_NONE, FLAG_TERMINATED, FLAG_TIME_OUT, MAX_ENVS, STATS_BYTES, WORKGROUP};

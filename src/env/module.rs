@@ -51,7 +51,7 @@ pub fn declarations(env: &Environment) -> String {
     }
     text.push_str(HELPERS);
     let _ = writeln!(text, "// ---- shaders/lib/rng.wgsl");
-    text.push_str(include_str!("../../shaders/lib/rng.wgsl"));
+    text.push_str(crate::kernels::RNG_WGSL);
     text
 }
 

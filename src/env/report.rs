@@ -180,7 +180,11 @@ impl CheckReport {
 
 impl fmt::Display for CheckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}: {} environments, {} steps under each kind of action", self.environment, self.num_envs, self.steps)?;
+        writeln!(
+            f,
+            "{}: {} environments, {} steps under each kind of action",
+            self.environment, self.num_envs, self.steps
+        )?;
         writeln!(
             f,
             "  {:<8} {:>23} {:>9} {:>11} {:>12} {:>12}",

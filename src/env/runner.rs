@@ -88,6 +88,8 @@ pub struct EnvKernels {
     pub step: KernelDesc,
     /// Bytes of an environment's entry in the state buffer.
     pub slot_bytes: u64,
+    /// Bytes of the user's `State`, which an entry begins with; the rest is the running episode's bookkeeping.
+    pub state_bytes: u64,
 }
 
 impl EnvKernels {
@@ -97,7 +99,7 @@ impl EnvKernels {
         let texts = [Entry::Reset, Entry::Step].map(|entry| assemble(env, entry, contract.evaluation));
         compile(env, &texts[0])?;
         let module = compile(env, &texts[1])?;
-        let slot_bytes = slot_bytes(&module).ok_or_else(|| EnvError::Wgsl {
+        let (slot_bytes, state_bytes) = slot_bytes(&module).ok_or_else(|| EnvError::Wgsl {
             path: env.wgsl_path(),
             line: 1,
             column: 1,
@@ -118,6 +120,7 @@ impl EnvKernels {
             reset: desc("reset", reset, slot + STATS_BYTES as f64 + obs),
             step: desc("step", step, 2.0 * slot + 2.0 * STATS_BYTES as f64 + obs + action + 8.0),
             slot_bytes,
+            state_bytes,
         })
     }
 

@@ -13,3 +13,5 @@ pub const STEP: u32 = 0x102;
 pub const AGE: u32 = 0x103;
 /// `reset_evaluation` (or `reset`, where that is not defined) at the start of an evaluation.
 pub const EVALUATION: u32 = 0x104;
+/// Actions of the environment checker, one lane an entry.
+pub const CHECK: u32 = 0x105;
