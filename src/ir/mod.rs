@@ -2,11 +2,15 @@
 
 mod builder;
 mod elementwise;
+mod expr;
 mod finish;
 mod functions;
 mod gradient;
 mod graph;
+mod reference;
+mod reverse;
 mod simplify;
 
 pub use builder::*;
 pub use graph::*;
+pub use reference::*;

@@ -98,6 +98,7 @@ fn binary(b: &mut Builder, f: Binary, x: NodeId, y: NodeId, width: usize) -> Opt
         (Mul | Div, ..) if cy == Some(-1.0) => Some(b.neg(x)),
         (Mul, ..) if cy == Some(0.0) => Some(b.filled(0.0, width)),
         (Div, ..) if cx == Some(0.0) => Some(b.filled(0.0, width)),
+        (Div, ..) if cx == Some(1.0) => Some(b.recip(y)),
         (Sub, ..) if cx == Some(0.0) => Some(b.neg(y)),
         (Sub | Less, ..) if x == y => Some(b.filled(0.0, width)),
         (Min | Max, ..) if x == y => Some(x),
