@@ -17,10 +17,13 @@ pub enum Algorithm {
     Ppo(PpoConfig),
 }
 
-/// Presets that exist for every environment; its `train.toml` may add keys to them and presets of its own.
-/// `released` is the default: the defaults of the code and what the environment says.
+/// The preset that others build on: the defaults of the code and what the environment says.
+const RELEASED: &str = "released";
+
+/// Presets that exist for every environment, as sections by algorithm; an environment's own preset of the same name is
+/// merged over it.
 const PRESETS: [(&str, &str); 3] = [
-    ("released", ""),
+    (RELEASED, ""),
     // Where the paper and its released code disagree.
     ("paper", "[policyflow]\nflow_steps = 12\noutput_init = \"zero\"\nbrownian = \"sum\""),
     // Networks that a slow adapter can afford.
@@ -31,23 +34,34 @@ impl Algorithm {
     /// Names of the algorithms, which are those of their sections in the settings.
     pub const NAMES: &'static [&'static str] = &[PolicyFlowConfig::SECTION, PpoConfig::SECTION];
 
-    /// Resolves hyper-parameters: defaults, then the environment's section, then the preset, then the environment's
-    /// additions to that preset, then overrides.
+    /// Resolves hyper-parameters: defaults, then the environment's `released` values, then the preset, then the
+    /// environment's values for that preset, then overrides.
     ///
-    /// `file` is a `train.toml`: sections `[policyflow]`, `[ppo]`, and `[presets.NAME.policyflow]`, ...
-    /// `overrides` come from [`super::parse_override`].
+    /// `file` is a `train.toml` with tables `[ALGORITHM.PRESET]`; `overrides` come from [`super::parse_override`] and
+    /// all name this algorithm's section.
     pub fn resolve(
         name: &str,
         preset: &str,
         file: &Layer,
         overrides: &[(String, String, Value)],
     ) -> Result<Self, SettingsError> {
-        let known = || Self::NAMES.iter().map(|n| n.to_string()).collect::<Vec<_>>();
+        known_name("algorithm", name)?;
+        Self::from_layers(name, &layers(name, preset, file, overrides)?)
+    }
+
+    /// Resolves hyper-parameters from layers of flat keys of this algorithm's section, over the defaults.
+    pub fn from_layers(name: &str, layers: &[Layer]) -> Result<Self, SettingsError> {
         match name {
-            PolicyFlowConfig::SECTION => Ok(Self::PolicyFlow(from_layers(&layers(name, preset, file, overrides)?)?)),
-            PpoConfig::SECTION => Ok(Self::Ppo(from_layers(&layers(name, preset, file, overrides)?)?)),
-            _ => Err(SettingsError::Name { kind: "algorithm", name: name.to_string(), known: known() }),
+            PpoConfig::SECTION => Ok(Self::Ppo(from_layers(layers)?)),
+            _ => known_name("algorithm", name).and_then(|()| Ok(Self::PolicyFlow(from_layers(layers)?))),
         }
+    }
+
+    /// Reads back what [`Algorithm::to_table`] wrote, other sections aside; `None` where no algorithm has a section.
+    pub fn from_table(file: &Layer) -> Result<Option<Self>, SettingsError> {
+        let Some(name) = Self::NAMES.iter().find(|name| file.table.contains_key(**name)) else { return Ok(None) };
+        let table = table_of(&file.table, name, file)?;
+        Self::from_layers(name, &[Layer { origin: file.origin.clone(), table }]).map(Some)
     }
 
     /// Checks hyper-parameters that were made in Rust.
@@ -82,7 +96,7 @@ impl Algorithm {
         }
     }
 
-    /// The hyper-parameters as a settings file that [`Algorithm::resolve`] reads back: one section.
+    /// The hyper-parameters as one section, which [`Algorithm::from_table`] reads back.
     pub fn to_table(&self) -> Table {
         let section = match self {
             Self::PolicyFlow(config) => to_table(config),
@@ -107,28 +121,21 @@ fn layers(
     file: &Layer,
     overrides: &[(String, String, Value)],
 ) -> Result<Vec<Layer>, SettingsError> {
-    let presets = table_of(&file.table, "presets", file)?;
     for name in file.table.keys() {
-        known_section(name, &["presets"])?;
+        known_name("section", name)?;
     }
-    for (name, _) in &presets {
-        for inner in table_of(&presets, name, file)?.keys() {
-            known_section(inner, &[])?;
-        }
-    }
+    let own = table_of(&file.table, section, file)?;
     let built_in = PRESETS.iter().find(|(name, _)| *name == preset);
-    if built_in.is_none() && !presets.contains_key(preset) {
+    if built_in.is_none() && !own.contains_key(preset) {
         let mut known: Vec<String> = PRESETS.iter().map(|(name, _)| name.to_string()).collect();
-        known.extend(presets.keys().filter(|name| !PRESETS.iter().any(|(p, _)| p == name)).cloned());
+        known.extend(own.keys().filter(|name| PRESETS.iter().all(|(built_in, _)| built_in != name)).cloned());
         return Err(SettingsError::Name { kind: "preset", name: preset.to_string(), known });
     }
     let built_in: Table = built_in.and_then(|(_, text)| text.parse().ok()).unwrap_or_default();
-    let own_preset = table_of(&presets, preset, file)?;
-    let preset_origin = format!("preset `{preset}`");
     let mut layers = vec![
-        Layer { origin: file.origin.clone(), table: table_of(&file.table, section, file)? },
-        Layer { origin: preset_origin.clone(), table: table_of(&built_in, section, file)? },
-        Layer { origin: format!("{} {preset_origin}", file.origin), table: table_of(&own_preset, section, file)? },
+        Layer { origin: file.origin.clone(), table: table_of(&own, RELEASED, file)? },
+        Layer { origin: format!("preset {preset}"), table: table_of(&built_in, section, file)? },
+        Layer { origin: file.origin.clone(), table: table_of(&own, preset, file)? },
     ];
     for (its_section, key, value) in overrides {
         if its_section != section {
@@ -141,12 +148,12 @@ fn layers(
     Ok(layers)
 }
 
-fn known_section(name: &str, also: &[&str]) -> Result<(), SettingsError> {
-    if Algorithm::NAMES.contains(&name) || also.contains(&name) {
+fn known_name(kind: &'static str, name: &str) -> Result<(), SettingsError> {
+    if Algorithm::NAMES.contains(&name) {
         return Ok(());
     }
-    let known = Algorithm::NAMES.iter().chain(also).map(|n| n.to_string()).collect();
-    Err(SettingsError::Name { kind: "section", name: name.to_string(), known })
+    let known = Algorithm::NAMES.iter().map(|n| n.to_string()).collect();
+    Err(SettingsError::Name { kind, name: name.to_string(), known })
 }
 
 /// The table under a key; empty where there is none.

@@ -119,7 +119,7 @@ pub struct PolicyFlowConfig {
     pub time_sampling: TimeSampling,
     /// Times of a sample under `multi-usd`.
     pub multi_times: usize,
-    /// How the output layers of actor and critic start.
+    /// How the MLPs of actor and critic start.
     pub output_init: OutputInit,
     /// Weight of the Brownian regulariser (equation 15).
     pub w_b: f64,
@@ -141,8 +141,10 @@ pub struct PpoConfig {
     /// The shared part; its keys stand beside the others in the same table.
     #[serde(flatten)]
     pub train: TrainConfig,
+    /// How actor and critic start.
+    pub output_init: OutputInit,
     /// Weight of the entropy of the action noise.
-    pub entropy_coef: f64,
+    pub w_g: f64,
     /// Reduction of that entropy over the action dimensions.
     pub entropy: Reduction,
 }
@@ -209,7 +211,8 @@ impl Default for PpoConfig {
                 weight_decay: 0.0,
                 ..PolicyFlowConfig::default().train
             },
-            entropy_coef: 0.01,
+            output_init: OutputInit::Pytorch,
+            w_g: 0.01,
             entropy: Reduction::Sum,
         }
     }

@@ -85,8 +85,9 @@ impl GradientProblem {
         let (_, action) = matrix(file, &format!("actor.mlp.{}.w", layers.saturating_sub(1)))?;
         let config = PpoConfig {
             train: train(file)?,
-            entropy_coef: scalar(file, "w_g")?,
+            w_g: scalar(file, "w_g")?,
             entropy: choice(file, "entropy", &[Reduction::Sum, Reduction::Mean])?,
+            ..PpoConfig::default()
         };
         let spaces = Spaces { observation, action };
         let graph = ppo::gradient(&config, spaces)?;

@@ -75,7 +75,7 @@ fn initial_tensors(config: &PolicyFlowConfig, spaces: Spaces, seed: u64) -> Vec<
     shape(config, spaces).initialize(&mut init, "actor", config.output_init);
     let log_std = Distribution::Constant(config.train.init_std.ln());
     init.push("actor.log_std".into(), 1, spaces.action, true, log_std);
-    terms::initialize_critic(&mut init, &config.train, spaces.observation, Some(config.output_init));
+    terms::initialize_critic(&mut init, &config.train, spaces.observation, config.output_init);
     init.finish()
 }
 

@@ -49,13 +49,13 @@ fn widths(config: &PpoConfig, spaces: Spaces) -> Vec<usize> {
     terms::mlp_widths(spaces.observation, &config.train.hidden, spaces.action)
 }
 
-/// Initial `actor.*` and `critic.*`, as PyTorch has them.
+/// Initial `actor.*` and `critic.*`.
 fn initial_tensors(config: &PpoConfig, spaces: Spaces, seed: u64) -> Vec<Tensor> {
     let mut init = Initializer::new(seed);
-    Mlp::initialize_pytorch(&mut init, "actor.mlp", &widths(config, spaces));
+    Mlp::initialize(&mut init, "actor.mlp", &widths(config, spaces), config.output_init);
     let log_std = Distribution::Constant(config.train.init_std.ln());
     init.push("actor.log_std".into(), 1, spaces.action, true, log_std);
-    terms::initialize_critic(&mut init, &config.train, spaces.observation, None);
+    terms::initialize_critic(&mut init, &config.train, spaces.observation, config.output_init);
     init.finish()
 }
 
@@ -140,7 +140,7 @@ fn loss(g: &mut Builder, config: &PpoConfig, spaces: Spaces) -> Rows {
     let objective = terms::clipped_objective(g, ratio, advantage, train.clip);
     let policy = g.neg(objective);
     let entropy = noise.entropy(g, config.entropy);
-    let entropy = g.scale(entropy, -config.entropy_coef as f32);
+    let entropy = g.scale(entropy, -config.w_g as f32);
     let value = terms::critic(g, train, obs, true);
     let value_loss = terms::value_loss(g, train, value, v_old, ret);
     let total = [entropy, value_loss].into_iter().fold(policy, |sum, term| g.add(sum, term));

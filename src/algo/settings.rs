@@ -1,6 +1,6 @@
 //! From tables of settings to typed hyper-parameters: merging, ranges, and messages that name key, value and range.
 //!
-//! Layers are merged in order over the defaults: environment, preset, preset of the environment, `--set`.
+//! Layers are merged over the defaults in the order in which they are given.
 
 use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
@@ -163,7 +163,7 @@ fn value_error<T: Settings>(origin: &str, key: &str, value: &str, expected: &str
 /// What one key alone cannot tell.
 fn check_together<T: Settings>(train: &TrainConfig) -> Result<(), SettingsError> {
     let samples = train.num_envs * train.horizon;
-    if samples % train.minibatches != 0 {
+    if !samples.is_multiple_of(train.minibatches) {
         let expected = format!("a divisor of num_envs * horizon = {samples}");
         return Err(value_error::<T>("", "minibatches", &train.minibatches.to_string(), &expected));
     }
@@ -218,7 +218,7 @@ impl Range {
             "clip" => Range::Open(0.0, 1.0),
             "beta1" | "beta2" => Range::HalfOpen(0.0, 1.0),
             "weight_decay" => Range::Closed(0.0, 1.0),
-            "value_coef" | "w_b" | "w_g" | "entropy_coef" => Range::Closed(0.0, 1e6),
+            "value_coef" | "w_b" | "w_g" => Range::Closed(0.0, 1e6),
             "init_std" => Range::Positive(100.0),
             "log_std_min" | "log_std_max" => Range::Closed(-20.0, 20.0),
             _ => return None,

@@ -135,13 +135,10 @@ pub fn critic(g: &mut Builder, train: &TrainConfig, obs: NodeId, trained: bool) 
     Mlp::declare(g, "critic.mlp", &widths, train.activation, trained).build(g, obs)
 }
 
-/// Appends the critic's initial tensors: Glorot with the given output layer, or PyTorch's.
-pub fn initialize_critic(init: &mut Initializer, train: &TrainConfig, observation: usize, output: Option<OutputInit>) {
+/// Appends the critic's initial tensors.
+pub fn initialize_critic(init: &mut Initializer, train: &TrainConfig, observation: usize, output: OutputInit) {
     let widths = mlp_widths(observation, &train.hidden, 1);
-    match output {
-        Some(output) => Mlp::initialize_glorot(init, "critic.mlp", &widths, output),
-        None => Mlp::initialize_pytorch(init, "critic.mlp", &widths),
-    }
+    Mlp::initialize(init, "critic.mlp", &widths, output);
 }
 
 /// The graph that values an observation: input `obs`, store `value`.

@@ -66,27 +66,24 @@ impl Mlp {
         })
     }
 
-    /// Appends Glorot weights with the given output layer; biases as PyTorch has them (PolicyFlow).
-    pub fn initialize_glorot(init: &mut Initializer, name: &str, widths: &[usize], output: OutputInit) {
+    /// Appends initial values of every layer.
+    pub fn initialize(init: &mut Initializer, name: &str, widths: &[usize], output: OutputInit) {
+        let zero = Distribution::Constant(0.0);
         for (i, io) in widths.windows(2).enumerate() {
+            let (fan_in, fan_out) = (io[0], io[1]);
             let last = i + 2 == widths.len();
+            let pytorch = Distribution::pytorch_linear(fan_in);
             let (weights, biases) = match output {
-                OutputInit::AllZero => (Distribution::Constant(0.0), Distribution::Constant(0.0)),
-                OutputInit::Zero if last => (Distribution::Constant(0.0), Distribution::Constant(0.0)),
-                OutputInit::Small if last => {
-                    (Distribution::glorot(io[0], io[1], 0.01), Distribution::pytorch_linear(io[0]))
+                OutputInit::AllZero => (zero, zero),
+                OutputInit::Zero if last => (zero, zero),
+                OutputInit::Small if last => (Distribution::glorot(fan_in, fan_out, 0.01), pytorch),
+                OutputInit::Pytorch => (pytorch, pytorch),
+                OutputInit::Zero | OutputInit::Small | OutputInit::Glorot => {
+                    (Distribution::glorot(fan_in, fan_out, 1.0), pytorch)
                 }
-                _ => (Distribution::glorot(io[0], io[1], 1.0), Distribution::pytorch_linear(io[0])),
             };
-            init.push(format!("{name}.{i}.w"), io[0], io[1], true, weights);
-            init.push(format!("{name}.{i}.b"), 1, io[1], true, biases);
-        }
-    }
-
-    /// Appends initial values as PyTorch has them for every layer (rsl_rl).
-    pub fn initialize_pytorch(init: &mut Initializer, name: &str, widths: &[usize]) {
-        for (i, io) in widths.windows(2).enumerate() {
-            Linear::initialize_pytorch(init, &format!("{name}.{i}"), io[0], io[1]);
+            init.push(format!("{name}.{i}.w"), fan_in, fan_out, true, weights);
+            init.push(format!("{name}.{i}.b"), 1, fan_out, true, biases);
         }
     }
 }

@@ -23,16 +23,18 @@ pub struct Tensor {
 }
 
 choice! {
-    /// How the last layer of an MLP starts.
+    /// How an MLP starts, the last layer in particular. Biases are PyTorch's except where they are zero.
     pub enum OutputInit {
-        /// Weights zero, everything else Glorot: GI+ZOL of the PolicyFlow paper.
+        /// The last layer zero, other weights Glorot: GI+ZOL of the PolicyFlow paper.
         Zero = "zero",
-        /// Glorot weights times 0.01: the released PolicyFlow code.
+        /// Glorot weights, those of the last layer times 0.01: the released PolicyFlow code.
         Small = "small",
-        /// Glorot weights like every other layer: GI of the paper.
+        /// Glorot weights in every layer: GI of the paper.
         Glorot = "glorot",
         /// All weights and biases of the MLP zero: ZI of the paper.
         AllZero = "all-zero",
+        /// Every layer, the last one too, as PyTorch's `Linear` starts: rsl_rl.
+        Pytorch = "pytorch",
     }
 }
 

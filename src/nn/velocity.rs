@@ -41,7 +41,7 @@ impl VelocityShape {
     pub fn initialize(&self, init: &mut Initializer, name: &str, output: OutputInit) {
         TimeEmbedding::initialize(init, name, self.embedding);
         Linear::initialize_pytorch(init, &format!("{name}.s"), self.observation, self.embedding);
-        Mlp::initialize_glorot(init, &format!("{name}.mlp"), &self.mlp_widths(), output);
+        Mlp::initialize(init, &format!("{name}.mlp"), &self.mlp_widths(), output);
     }
 }
 
