@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::*;
+use common::graphs::*;
 use flowmill::ir::*;
 
 /// `x p + 0.1`, width 4, away from 0: something trained in front of the operation under test.
