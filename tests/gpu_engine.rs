@@ -370,3 +370,27 @@ fn adapters_are_listed_best_first_and_unknown_ones_named() {
     let error = Engine::new(&options).unwrap_err().to_string();
     assert!(error.contains("`no such adapter`") && error.contains(&all[0].name), "{error}");
 }
+
+/// The adapter's limit on loop iterations is a fact about its driver: this finds out when it changes.
+#[test]
+fn loops_run_to_their_end_or_to_the_limit_that_the_adapter_states() {
+    let Some(mut engine) = engine() else { return };
+    let count = "
+@group(0) @binding(0) var<storage, read_write> y: array<u32>;
+@compute @workgroup_size(1) fn main() {
+    for (var i = 0u; i < 50000u; i++) { y[1u + (i & 1u)] += 1u; y[0] += 1u; }
+    for (var i = 0u; i < 50000u; i++) { y[1u + (i & 1u)] += 1u; y[0] += 1u; }
+}";
+    let count = engine.kernel(&kernel("count", count, &["y"])).unwrap();
+    let y = engine.buffer("y", 12).unwrap();
+    let mut recording = Recording::new();
+    recording.dispatch(count, &[y], &[], [1, 1, 1]);
+    engine.submit(&recording).unwrap();
+    let bytes = engine.read(y, 0, 4).unwrap();
+    let counted: u32 = bytemuck::pod_read_unaligned(&bytes);
+    match engine.adapter().loop_iterations {
+        // The iterations that only find a loop's end count as well.
+        Some(limit) => assert!((limit - 2..=limit).contains(&counted), "{counted} iterations, stated limit {limit}"),
+        None => assert_eq!(counted, 100_000, "this driver ends loops early: state it in AdapterSummary"),
+    }
+}
