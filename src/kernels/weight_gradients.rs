@@ -16,6 +16,8 @@ pub const LANE_DY: u32 = 4;
 pub const ONES: u32 = u32::MAX;
 /// Words of one table entry.
 pub const BLOCK_WORDS: usize = size_of::<Block>() / 4;
+/// Which of them is [`Block::segments`].
+const SEGMENTS_WORD: usize = std::mem::offset_of!(Block, segments) / 4;
 
 /// Immediates; `struct Args` of `shaders/weight_gradients.wgsl`.
 #[repr(C)]
@@ -131,9 +133,16 @@ pub fn plan_weight_gradients(jobs: &[GradJob]) -> Vec<u32> {
 /// Slices that bring the grid to about `workgroups`, at most one a tile.
 ///
 /// More slices keep more cores busy and make `reduce_gradients` longer; measured on a two-core software driver, 2 to 16
-/// slices are within a quarter of the best.
-pub fn suggested_slices(blocks: u32, tiles: u32, workgroups: u32) -> u32 {
-    workgroups.div_ceil(blocks.max(1)).clamp(1, tiles.max(1))
+/// slices are within a quarter of the best. That driver silently leaves all loops of an invocation after 65535
+/// iterations together, so slices are never longer than half of that.
+pub fn suggested_slices(args: &WeightGradientArgs, jobs: &[u32], workgroups: u32) -> u32 {
+    const LONGEST: u64 = 32_768;
+    let blocks = (jobs.len() / BLOCK_WORDS).max(1) as u32;
+    let segments = jobs.chunks_exact(BLOCK_WORDS).map(|block| block[SEGMENTS_WORD] as u64).max().unwrap_or(1);
+    let iterations_of_a_tile = 1 + segments * (1 + args.tile_rows as u64 / 4);
+    let tiles_of_a_slice = (LONGEST / iterations_of_a_tile).clamp(1, u32::MAX as u64) as u32;
+    let shortest_enough = args.tiles.div_ceil(tiles_of_a_slice);
+    workgroups.div_ceil(blocks).max(shortest_enough).clamp(1, args.tiles.max(1))
 }
 
 /// Cuts a job into blocks of at most [`GROUP`] lanes.
@@ -224,11 +233,18 @@ mod tests {
     }
 
     #[test]
-    fn suggested_slices_fill_the_machine_but_never_split_a_tile() {
-        assert_eq!(suggested_slices(10, 64, 100), 10);
-        assert_eq!(suggested_slices(10, 4, 100), 4);
-        assert_eq!(suggested_slices(1000, 64, 100), 1);
-        assert_eq!(suggested_slices(0, 0, 100), 1);
+    fn suggested_slices_fill_the_machine_and_are_neither_too_long_nor_parts_of_a_tile() {
+        let table = |blocks, segments| plan_weight_gradients(&vec![GradJob { segments, ..job(1, 1, 0) }; blocks]);
+        let slices = |tiles, table: &[u32], workgroups| {
+            let args = WeightGradientArgs { tiles, tile_features: 2, tile_rows: 32, gradient_words: 1 };
+            suggested_slices(&args, table, workgroups)
+        };
+        assert_eq!(slices(64, &table(10, 1), 100), 10);
+        assert_eq!(slices(4, &table(10, 1), 100), 4);
+        assert_eq!(slices(64, &table(1000, 1), 100), 1);
+        assert_eq!(slices(0, &[], 100), 1);
+        // 10 tiles of 12 segments cost 10 (1 + 12 (1 + 8)) = 1090 iterations; 32768 of them are 300 tiles.
+        assert_eq!(slices(3000, &table(1000, 12), 100), 10);
     }
 
     #[test]
