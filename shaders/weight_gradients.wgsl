@@ -2,9 +2,11 @@
 // layer in the table `jobs`. Split over rows (split-K): slice p of the grid's y sums its tiles and stores its own partial
 // gradient, which `reduce_gradients` adds up in fixed order.
 //
-// One workgroup does one block: up to 8 "uniform" features, the same for all lanes, times up to 64 "lane" features, one
-// for each lane. Narrower lane sides leave lanes over; those take other rows, and the row groups are added at the end.
-// Rows behind the batch hold dy = 0, so no row is masked. The other end, and the planner, is src/kernels/weight_gradients.rs.
+// A workgroup does one block, a lane an 8 x 4 tile of it: 12 loads feed 32 dot products, which is what counts, because
+// memory and not arithmetic limits this pass on hardware and on the software driver alike. A block smaller than the
+// workgroup leaves lanes over; those take other rows, and the row groups are added at the end. Rows behind the batch hold
+// dy = 0, so no row is masked. The two sides are interchangeable, and the planner may have swapped them.
+// The other end, and the planner, is src/kernels/weight_gradients.rs.
 
 struct Args {
     tiles: u32,
@@ -16,18 +18,18 @@ struct Args {
 var<immediate> args: Args;
 
 struct Block {
-    uniform_feature: u32, // ONES: the constant 1 (biases)
-    uniform_stride: u32,  // features between segments
-    lane_feature: u32,
-    lane_stride: u32,
-    segments: u32,        // loop iterations that used the same weights
-    uniform_count: u32,   // 1 ..= 8
-    lane_count: u32,      // 1 ..= 64
-    lane_shift: u32,      // lanes of one row group = 1 << lane_shift >= lane_count
-    out_word: u32,        // where element (0, 0) goes in the gradient vector
-    uniform_ld: u32,      // words between neighbours on the uniform side
-    lane_ld: u32,         // words between neighbours on the lane side
-    reserved: u32,
+    x_feature: u32,  // ONES: the constant 1 (biases, batch sums); then x_count is 1
+    x_stride: u32,   // features between segments
+    dy_feature: u32,
+    dy_stride: u32,
+    segments: u32,   // loop iterations that used the same weights
+    x_count: u32,
+    dy_count: u32,
+    x_shift: u32,    // lanes along x:  1 << x_shift,  LANE_X  features each
+    dy_shift: u32,   // lanes along dy: 1 << dy_shift, LANE_DY features each
+    out_word: u32,   // where element (0, 0) goes in the gradient vector
+    x_ld: u32,       // words between neighbours along x
+    dy_ld: u32,      // words between neighbours along dy
 }
 
 @group(0) @binding(0) var<storage, read> jobs: array<Block>; // [grid x]
@@ -35,10 +37,12 @@ struct Block {
 @group(0) @binding(2) var<storage, read_write> partials: array<f32>; // [grid y][gradient_words]
 
 const GROUP = 64u;
-const UNIFORMS = 8u;
+const GROUP_SHIFT = 6u;
+const LANE_X = 8u;
+const LANE_DY = 4u;
 const ONES = 0xffffffffu;
 
-var<workgroup> sums: array<f32, GROUP * UNIFORMS>; // [uniform][lane]
+var<workgroup> sums: array<vec4f, GROUP * LANE_X>; // [x of the lane][lane], a vec4 is the lane's four dy
 
 @compute @workgroup_size(GROUP)
 fn weight_gradients(
@@ -50,49 +54,67 @@ fn weight_gradients(
     let first_tile = group.y * args.tiles / groups.y;
     let last_tile = (group.y + 1u) * args.tiles / groups.y;
     let quads = args.tile_rows / 4u;
-    let row_groups = GROUP >> job.lane_shift;
-    let row_group = lane >> job.lane_shift;
-    let column = min(lane & ((1u << job.lane_shift) - 1u), job.lane_count - 1u);
-    let ones = job.uniform_feature == ONES;
-    // Uniform features behind the last repeat it; their sums are not stored.
-    let last = job.uniform_count - 1u;
-    let u1 = min(1u, last) * quads;
-    let u2 = min(2u, last) * quads;
-    let u3 = min(3u, last) * quads;
-    let u4 = min(4u, last) * quads;
-    let u5 = min(5u, last) * quads;
-    let u6 = min(6u, last) * quads;
-    let u7 = min(7u, last) * quads;
 
-    var s0 = 0.0;
-    var s1 = 0.0;
-    var s2 = 0.0;
-    var s3 = 0.0;
-    var s4 = 0.0;
-    var s5 = 0.0;
-    var s6 = 0.0;
-    var s7 = 0.0;
-    for (var tile = first_tile; tile < last_tile; tile++) {
+    // lane = (row group, x lane, dy lane). Row groups share out the row quads of a tile, then the tiles.
+    let block_shift = job.x_shift + job.dy_shift;
+    let row_shift = GROUP_SHIFT - block_shift;
+    let row_group = lane >> block_shift;
+    let quad_shift = min(row_shift, firstLeadingBit(quads));
+    let first_quad = row_group & ((1u << quad_shift) - 1u);
+    let quad_step = 1u << quad_shift;
+    let tile_step = 1u << (row_shift - quad_shift);
+
+    // This lane's features as offsets in a tile. Those beyond the block repeat its last one; their sums are not stored.
+    let x_first = ((lane >> job.dy_shift) & ((1u << job.x_shift) - 1u)) * LANE_X;
+    let x_last = job.x_count - 1u;
+    let x0 = min(x_first, x_last) * quads;
+    let x1 = min(x_first + 1u, x_last) * quads;
+    let x2 = min(x_first + 2u, x_last) * quads;
+    let x3 = min(x_first + 3u, x_last) * quads;
+    let x4 = min(x_first + 4u, x_last) * quads;
+    let x5 = min(x_first + 5u, x_last) * quads;
+    let x6 = min(x_first + 6u, x_last) * quads;
+    let x7 = min(x_first + 7u, x_last) * quads;
+    let dy_first = (lane & ((1u << job.dy_shift) - 1u)) * LANE_DY;
+    let dy_last = job.dy_count - 1u;
+    let y0 = min(dy_first, dy_last) * quads;
+    let y1 = min(dy_first + 1u, dy_last) * quads;
+    let y2 = min(dy_first + 2u, dy_last) * quads;
+    let y3 = min(dy_first + 3u, dy_last) * quads;
+
+    var s0 = vec4f(0.0);
+    var s1 = vec4f(0.0);
+    var s2 = vec4f(0.0);
+    var s3 = vec4f(0.0);
+    var s4 = vec4f(0.0);
+    var s5 = vec4f(0.0);
+    var s6 = vec4f(0.0);
+    var s7 = vec4f(0.0);
+    let ones = job.x_feature == ONES;
+    for (var tile = first_tile + (row_group >> quad_shift); tile < last_tile; tile += tile_step) {
         for (var segment = 0u; segment < job.segments; segment++) {
             let tile_base = tile * args.tile_features;
-            let lane_base = (tile_base + job.lane_feature + segment * job.lane_stride + column) * quads;
+            let y_base = (tile_base + job.dy_feature + segment * job.dy_stride) * quads;
             if (ones) {
-                for (var quad = row_group; quad < quads; quad += row_groups) {
-                    s0 += dot(vec4f(1.0), scratch[lane_base + quad]);
+                for (var quad = first_quad; quad < quads; quad += quad_step) {
+                    let y = y_base + quad;
+                    s0 += vec4f(1.0) * mat4x4f(scratch[y + y0], scratch[y + y1], scratch[y + y2], scratch[y + y3]);
                 }
             } else {
-                let base = (tile_base + job.uniform_feature + segment * job.uniform_stride) * quads;
-                for (var quad = row_group; quad < quads; quad += row_groups) {
-                    let y = scratch[lane_base + quad];
-                    let at = base + quad;
-                    s0 += dot(scratch[at], y);
-                    s1 += dot(scratch[at + u1], y);
-                    s2 += dot(scratch[at + u2], y);
-                    s3 += dot(scratch[at + u3], y);
-                    s4 += dot(scratch[at + u4], y);
-                    s5 += dot(scratch[at + u5], y);
-                    s6 += dot(scratch[at + u6], y);
-                    s7 += dot(scratch[at + u7], y);
+                let x_base = (tile_base + job.x_feature + segment * job.x_stride) * quads;
+                for (var quad = first_quad; quad < quads; quad += quad_step) {
+                    let x = x_base + quad;
+                    let y = y_base + quad;
+                    // Columns are the four dy, each over four rows: x * dy is the four dot products of one x with them.
+                    let dy = mat4x4f(scratch[y + y0], scratch[y + y1], scratch[y + y2], scratch[y + y3]);
+                    s0 += scratch[x + x0] * dy;
+                    s1 += scratch[x + x1] * dy;
+                    s2 += scratch[x + x2] * dy;
+                    s3 += scratch[x + x3] * dy;
+                    s4 += scratch[x + x4] * dy;
+                    s5 += scratch[x + x5] * dy;
+                    s6 += scratch[x + x6] * dy;
+                    s7 += scratch[x + x7] * dy;
                 }
             }
         }
@@ -107,16 +129,28 @@ fn weight_gradients(
     sums[7u * GROUP + lane] = s7;
     workgroupBarrier();
 
-    let elements = job.uniform_count << job.lane_shift;
-    for (var element = lane; element < elements; element += GROUP) {
-        let i = element >> job.lane_shift;
-        let j = element & ((1u << job.lane_shift) - 1u);
-        var total = 0.0;
-        for (var g = 0u; g < row_groups; g++) {
-            total += sums[i * GROUP + (g << job.lane_shift) + j];
+    // One x of the block and four dy at a time, over all row groups.
+    for (var element = lane; element < (job.x_count << job.dy_shift); element += GROUP) {
+        let i = element >> job.dy_shift;
+        let dy_lane = element & ((1u << job.dy_shift) - 1u);
+        let source = (i % LANE_X) * GROUP + ((i / LANE_X) << job.dy_shift) + dy_lane;
+        var total = vec4f(0.0);
+        for (var g = 0u; g < (1u << row_shift); g++) {
+            total += sums[source + (g << block_shift)];
         }
-        if (j < job.lane_count) {
-            partials[(args.first_slice + group.y) * args.gradient_words + job.out_word + i * job.uniform_ld + j * job.lane_ld] = total;
+        let j = dy_lane * LANE_DY;
+        let out = (args.first_slice + group.y) * args.gradient_words + job.out_word + i * job.x_ld + j * job.dy_ld;
+        if (j < job.dy_count) {
+            partials[out] = total.x;
+        }
+        if (j + 1u < job.dy_count) {
+            partials[out + job.dy_ld] = total.y;
+        }
+        if (j + 2u < job.dy_count) {
+            partials[out + 2u * job.dy_ld] = total.z;
+        }
+        if (j + 3u < job.dy_count) {
+            partials[out + 3u * job.dy_ld] = total.w;
         }
     }
 }

@@ -60,7 +60,7 @@ fn partial_gradients_are_the_matrix_products_for_odd_widths_segments_and_slices(
             (0..8).map(|_| (Some(pick(&mut fresh, &widths)), pick(&mut fresh, &widths), 1)).collect();
         shapes.extend([(Some(66), 3, 1), (Some(3), 66, 1), (Some(9), 17, 3), (None, 33, 1), (None, 2, 4)]);
         let (jobs, tile_features, gradient_words) = network(&shapes);
-        let args = WeightGradientArgs { tiles, tile_features, tile_rows, gradient_words };
+        let args = WeightGradientArgs { tiles, tile_features, tile_rows, gradient_words, first_slice: 0 };
         let scratch = fresh.normals((tiles * tile_features * tile_rows) as usize);
         let table = plan_weight_gradients(&jobs);
         let outputs = poison((slices * gradient_words) as usize);

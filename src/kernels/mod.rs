@@ -135,6 +135,13 @@ mod tests {
     }
 
     #[test]
+    fn every_kernel_passes_the_writers_of_all_back_ends() {
+        for entry in TABLE {
+            crate::gpu::validate_targets(&(entry.desc)().wgsl).unwrap_or_else(|e| panic!("{}: {e}", entry.name));
+        }
+    }
+
+    #[test]
     fn libraries_are_valid_modules_of_their_own() {
         for (name, wgsl) in [("rng", RNG_WGSL), ("activations", ACTIVATIONS_WGSL)] {
             parsed(&describe(name, wgsl, &[], Work::default()));

@@ -18,7 +18,8 @@ pub struct SumColumnsArgs {
     pub target: u32,
 }
 
-/// The kernel, for a grid of one workgroup. Buffers: `values`, `sums`.
+/// The kernel, for a grid of one workgroup. Buffers: `values`, `sums`. Meant for small tables: `columns * (rows / 256 + 10)`
+/// loop iterations have to stay below the 65535 at which Mesa's software driver stops.
 pub fn desc() -> KernelDesc {
     let work = Work { matrix_flops: 0.0, other_flops: 1.0, bytes: 4.0 };
     describe("sum_columns", include_str!("../../shaders/sum_columns.wgsl"), &["values", "sums"], work)

@@ -4,14 +4,20 @@ use super::describe;
 use crate::gpu::{KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
 
-/// Most features on the lane side of a block: the workgroup's invocations.
-pub const BLOCK_LANES: u32 = 64;
-/// Most features on the uniform side of a block.
-pub const BLOCK_UNIFORMS: u32 = 8;
-/// [`Block::uniform_feature`] of a constant 1, for biases and batch sums.
+/// Invocations of the workgroup.
+const GROUP: u32 = 64;
+/// Lanes along one side of a square block.
+const SQUARE: u32 = 8;
+/// Features of one lane on the `x` side of a block.
+pub const LANE_X: u32 = 8;
+/// Features of one lane on the `dy` side of a block.
+pub const LANE_DY: u32 = 4;
+/// [`Block::x_feature`] of a constant 1, for biases and batch sums.
 pub const ONES: u32 = u32::MAX;
 /// Words of one table entry.
 pub const BLOCK_WORDS: usize = size_of::<Block>() / 4;
+/// Which of them is [`Block::segments`].
+const SEGMENTS_WORD: usize = std::mem::offset_of!(Block, segments) / 4;
 
 /// Immediates; `struct Args` of `shaders/weight_gradients.wgsl`.
 #[repr(C)]
@@ -33,30 +39,30 @@ pub struct WeightGradientArgs {
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
 pub struct Block {
-    /// First feature of the side that all lanes share, or [`ONES`].
-    pub uniform_feature: u32,
+    /// First feature of the side that has [`LANE_X`] features a lane, or [`ONES`].
+    pub x_feature: u32,
     /// Features between its loop segments.
-    pub uniform_stride: u32,
-    /// First feature of the side that is spread over the lanes.
-    pub lane_feature: u32,
+    pub x_stride: u32,
+    /// First feature of the side that has [`LANE_DY`] features a lane.
+    pub dy_feature: u32,
     /// Features between its loop segments.
-    pub lane_stride: u32,
+    pub dy_stride: u32,
     /// Loop segments, summed.
     pub segments: u32,
-    /// Features on the shared side, at most [`BLOCK_UNIFORMS`].
-    pub uniform_count: u32,
-    /// Features on the lane side, at most [`BLOCK_LANES`].
-    pub lane_count: u32,
-    /// log2 of the lanes that work on one row group.
-    pub lane_shift: u32,
+    /// Features on the `x` side.
+    pub x_count: u32,
+    /// Features on the `dy` side.
+    pub dy_count: u32,
+    /// log2 of the lanes along `x`.
+    pub x_shift: u32,
+    /// log2 of the lanes along `dy`.
+    pub dy_shift: u32,
     /// Word of the gradient vector where element (0, 0) goes.
     pub out_word: u32,
-    /// Words between neighbours on the shared side.
-    pub uniform_ld: u32,
-    /// Words between neighbours on the lane side.
-    pub lane_ld: u32,
-    /// Zero; rounds the entry up to three vec4.
-    pub reserved: u32,
+    /// Words between neighbours on the `x` side.
+    pub x_ld: u32,
+    /// Words between neighbours on the `dy` side.
+    pub dy_ld: u32,
 }
 
 /// The gradient of one weight block: `dW[i][j] = sum over rows and segments of x_i dy_j`.
@@ -87,50 +93,81 @@ pub struct GradJob {
 /// The kernel, for a grid of `[blocks, slices, 1]`; slice p of P does tiles `p * tiles / P .. (p + 1) * tiles / P`. Buffers:
 /// `jobs` (the plan), `scratch` (`[tiles][tile_features][tile_rows]`), `partials` (`[slices][gradient_words]`).
 pub fn desc() -> KernelDesc {
-    let flops = 2.0 * (BLOCK_LANES * BLOCK_UNIFORMS) as f64;
-    let work = Work { matrix_flops: flops, other_flops: 0.0, bytes: 4.0 * (BLOCK_LANES + BLOCK_UNIFORMS) as f64 };
+    let flops = 2.0 * (LANE_X * LANE_DY) as f64;
+    let work = Work { matrix_flops: flops, other_flops: 0.0, bytes: 4.0 * (LANE_X + LANE_DY) as f64 };
     let wgsl = include_str!("../../shaders/weight_gradients.wgsl");
     describe("weight_gradients", wgsl, &["jobs", "scratch", "partials"], work)
 }
 
 /// Cuts jobs into blocks: the table `jobs`, [`BLOCK_WORDS`] words an entry, an entry a workgroup.
 ///
-/// The wider side goes over the lanes, so that a layer of two outputs does not leave 62 of them idle.
+/// A lane holds a tile of [`LANE_X`] by [`LANE_DY`] weights. The gradient is symmetric in its two sides, so each job takes the
+/// orientation that pads less; lanes that a small job leaves over take other rows.
 pub fn plan_weight_gradients(jobs: &[GradJob]) -> Vec<u32> {
+    let padded = |x: u32, dy: u32| x.next_multiple_of(LANE_X) * dy.next_multiple_of(LANE_DY);
     let mut table = Vec::new();
     for job in jobs {
-        let lanes_on_x = job.x_feature.is_some() && job.x_width > job.dy_width;
-        let (uniforms, lanes) = if lanes_on_x { (job.dy_width, job.x_width) } else { (job.x_width, job.dy_width) };
-        for lane0 in (0..lanes).step_by(BLOCK_LANES as usize) {
-            for uniform0 in (0..uniforms).step_by(BLOCK_UNIFORMS as usize) {
-                let lane_count = BLOCK_LANES.min(lanes - lane0);
-                let x = |first: u32| job.x_feature.map_or(ONES, |feature| feature + first);
-                let dy = |first: u32| job.dy_feature + first;
-                let mut block = Block {
-                    uniform_feature: x(uniform0),
-                    uniform_stride: job.x_stride,
-                    lane_feature: dy(lane0),
-                    lane_stride: job.dy_stride,
-                    segments: job.segments,
-                    uniform_count: BLOCK_UNIFORMS.min(uniforms - uniform0),
-                    lane_count,
-                    lane_shift: lane_count.next_power_of_two().trailing_zeros(),
-                    out_word: job.out_word + uniform0 * job.ld + lane0,
-                    uniform_ld: job.ld,
-                    lane_ld: 1,
-                    reserved: 0,
-                };
-                if lanes_on_x {
-                    (block.uniform_feature, block.uniform_stride) = (dy(uniform0), job.dy_stride);
-                    (block.lane_feature, block.lane_stride) = (x(lane0), job.x_stride);
-                    block.out_word = job.out_word + lane0 * job.ld + uniform0;
-                    (block.uniform_ld, block.lane_ld) = (1, job.ld);
-                }
-                table.extend_from_slice(bytemuck::cast_slice(&[block]));
-            }
+        let mut whole = Block {
+            x_feature: job.x_feature.unwrap_or(ONES),
+            x_stride: job.x_stride,
+            dy_feature: job.dy_feature,
+            dy_stride: job.dy_stride,
+            segments: job.segments,
+            x_count: if job.x_feature.is_some() { job.x_width } else { 1 },
+            dy_count: job.dy_width,
+            x_shift: 0,
+            dy_shift: 0,
+            out_word: job.out_word,
+            x_ld: job.ld,
+            dy_ld: 1,
+        };
+        if job.x_feature.is_some() && padded(job.dy_width, job.x_width) < padded(job.x_width, job.dy_width) {
+            (whole.x_feature, whole.dy_feature) = (whole.dy_feature, whole.x_feature);
+            (whole.x_stride, whole.dy_stride) = (whole.dy_stride, whole.x_stride);
+            (whole.x_count, whole.dy_count) = (whole.dy_count, whole.x_count);
+            (whole.x_ld, whole.dy_ld) = (whole.dy_ld, whole.x_ld);
         }
+        cut(whole, &mut table);
     }
     table
+}
+
+/// Slices that bring the grid to about `workgroups`, at most one a tile.
+///
+/// More slices keep more cores busy and make `reduce_gradients` longer; measured on a two-core software driver, 2 to 16
+/// slices are within a quarter of the best. That driver silently leaves all loops of an invocation after 65535
+/// iterations together, so slices are never longer than half of that.
+pub fn suggested_slices(args: &WeightGradientArgs, jobs: &[u32], workgroups: u32) -> u32 {
+    const LONGEST: u64 = 32_768;
+    let blocks = (jobs.len() / BLOCK_WORDS).max(1) as u32;
+    let segments = jobs.chunks_exact(BLOCK_WORDS).map(|block| block[SEGMENTS_WORD] as u64).max().unwrap_or(1);
+    let iterations_of_a_tile = 1 + segments * (1 + args.tile_rows as u64 / 4);
+    let tiles_of_a_slice = (LONGEST / iterations_of_a_tile).clamp(1, u32::MAX as u64) as u32;
+    let shortest_enough = args.tiles.div_ceil(tiles_of_a_slice);
+    workgroups.div_ceil(blocks).max(shortest_enough).clamp(1, args.tiles.max(1))
+}
+
+/// Cuts a job into blocks of at most [`GROUP`] lanes.
+fn cut(whole: Block, table: &mut Vec<u32>) {
+    let lanes = |features: u32, per_lane: u32| features.div_ceil(per_lane).next_power_of_two();
+    // Square blocks read least; a side that needs less than its half of the lanes leaves the rest to the other.
+    let x_lanes = lanes(whole.x_count, LANE_X).min(SQUARE.max(GROUP / lanes(whole.dy_count, LANE_DY).min(GROUP)));
+    let dy_lanes = lanes(whole.dy_count, LANE_DY).min(GROUP / x_lanes);
+    for x0 in (0..whole.x_count).step_by((x_lanes * LANE_X) as usize) {
+        for dy0 in (0..whole.dy_count).step_by((dy_lanes * LANE_DY) as usize) {
+            let block = Block {
+                x_feature: if whole.x_feature == ONES { ONES } else { whole.x_feature + x0 },
+                dy_feature: whole.dy_feature + dy0,
+                x_count: (x_lanes * LANE_X).min(whole.x_count - x0),
+                dy_count: (dy_lanes * LANE_DY).min(whole.dy_count - dy0),
+                x_shift: x_lanes.trailing_zeros(),
+                dy_shift: dy_lanes.trailing_zeros(),
+                out_word: whole.out_word + x0 * whole.x_ld + dy0 * whole.dy_ld,
+                ..whole
+            };
+            table.extend_from_slice(bytemuck::cast_slice(&[block]));
+        }
+    }
 }
 
 /// Partial gradients of `slices` row ranges, by the table.
@@ -146,19 +183,19 @@ pub fn weight_gradients(args: &WeightGradientArgs, slices: u32, jobs: &[u32], sc
             [..args.gradient_words as usize];
         for words in jobs.chunks_exact(BLOCK_WORDS) {
             let block: Block = bytemuck::pod_read_unaligned(bytemuck::cast_slice(words));
-            for (i, j) in (0..block.uniform_count).flat_map(|i| (0..block.lane_count).map(move |j| (i, j))) {
+            for (i, j) in (0..block.x_count).flat_map(|i| (0..block.dy_count).map(move |j| (i, j))) {
                 let mut sum = 0.0f64;
                 for (tile, segment) in tiles.clone().flat_map(|t| (0..block.segments).map(move |s| (t, s))) {
-                    let lane = feature(tile, block.lane_feature + segment * block.lane_stride + j);
-                    sum += match block.uniform_feature {
-                        ONES => lane.iter().map(|&y| y as f64).sum::<f64>(),
+                    let dy = feature(tile, block.dy_feature + segment * block.dy_stride + j);
+                    sum += match block.x_feature {
+                        ONES => dy.iter().map(|&y| y as f64).sum::<f64>(),
                         first => {
-                            let uniform = feature(tile, first + segment * block.uniform_stride + i);
-                            uniform.iter().zip(lane).map(|(&x, &y)| x as f64 * y as f64).sum()
+                            let x = feature(tile, first + segment * block.x_stride + i);
+                            x.iter().zip(dy).map(|(&x, &y)| x as f64 * y as f64).sum()
                         }
                     };
                 }
-                partial[(block.out_word + i * block.uniform_ld + j * block.lane_ld) as usize] = sum as f32;
+                partial[(block.out_word + i * block.x_ld + j * block.dy_ld) as usize] = sum as f32;
             }
         }
     }
@@ -188,14 +225,36 @@ mod tests {
             let table = plan_weight_gradients(&[job(x_width, dy_width, 7)]);
             let mut hits = vec![0; (x_width * dy_width) as usize + 7];
             for block in bytemuck::cast_slice::<u32, Block>(&table) {
-                assert!(block.lane_count <= 1 << block.lane_shift && 1 << block.lane_shift <= BLOCK_LANES);
-                assert!(block.uniform_count <= BLOCK_UNIFORMS);
-                for (i, j) in (0..block.uniform_count).flat_map(|i| (0..block.lane_count).map(move |j| (i, j))) {
-                    hits[(block.out_word + i * block.uniform_ld + j * block.lane_ld) as usize] += 1;
+                assert!(block.dy_count <= LANE_DY << block.dy_shift && block.x_count <= LANE_X << block.x_shift);
+                assert!(block.x_shift + block.dy_shift <= GROUP.trailing_zeros());
+                for (i, j) in (0..block.x_count).flat_map(|i| (0..block.dy_count).map(move |j| (i, j))) {
+                    hits[(block.out_word + i * block.x_ld + j * block.dy_ld) as usize] += 1;
                 }
             }
             assert!(hits[..7].iter().all(|&h| h == 0) && hits[7..].iter().all(|&h| h == 1), "{x_width} x {dy_width}");
         }
+    }
+
+    #[test]
+    fn suggested_slices_fill_the_machine_and_are_neither_too_long_nor_parts_of_a_tile() {
+        let table = |blocks, segments| plan_weight_gradients(&vec![GradJob { segments, ..job(1, 1, 0) }; blocks]);
+        let slices = |tiles, table: &[u32], workgroups| {
+            let args = WeightGradientArgs { tiles, tile_features: 2, tile_rows: 32, gradient_words: 1, first_slice: 0 };
+            suggested_slices(&args, table, workgroups)
+        };
+        assert_eq!(slices(64, &table(10, 1), 100), 10);
+        assert_eq!(slices(4, &table(10, 1), 100), 4);
+        assert_eq!(slices(64, &table(1000, 1), 100), 1);
+        assert_eq!(slices(0, &[], 100), 1);
+        // 10 tiles of 12 segments cost 10 (1 + 12 (1 + 8)) = 1090 iterations; 32768 of them are 300 tiles.
+        assert_eq!(slices(3000, &table(1000, 12), 100), 10);
+    }
+
+    #[test]
+    fn a_narrow_layer_is_turned_so_that_fewer_lanes_idle() {
+        let table = plan_weight_gradients(&[job(2, 32, 0)]);
+        let block: Block = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&table));
+        assert_eq!((block.x_count, block.dy_count, block.x_ld, block.dy_ld), (32, 2, 1, 32));
     }
 
     #[test]
