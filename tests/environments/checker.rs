@@ -49,7 +49,8 @@ fn a_nan_in_an_observation_is_reported_with_its_entry_and_place() {
 
 #[test]
 fn an_infinite_reward_is_reported() {
-    let (from, to) = ("return StepResult(-cost, false);", "return StepResult(-cost * exp(200.0 * abs(torque)), false);");
+    let (from, to) =
+        ("return StepResult(-cost, false);", "return StepResult(-cost * exp(200.0 * abs(torque)), false);");
     let Some(report) = broken("pendulum", "env.wgsl", from, to) else { return };
     let reward =
         |f: &Finding| matches!(f, Finding::NonFinite { entry, value, .. } if entry == "reward" && value == "-inf");
