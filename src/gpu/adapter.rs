@@ -85,6 +85,9 @@ pub struct AdapterSummary {
     pub driver_info: String,
     /// Whether this is a CPU in the role of a GPU.
     pub software: bool,
+    /// Loop iterations of one invocation, all its loops together, after which the driver silently leaves every loop.
+    /// Mesa's llvmpipe stops at 65535 (`LP_MAX_TGSI_LOOP_ITERATIONS`); no other driver is known to.
+    pub loop_iterations: Option<u32>,
     /// What it allows.
     pub limits: DeviceLimits,
 }
@@ -99,8 +102,10 @@ impl AdapterSummary {
             wgpu::DeviceType::Cpu => "cpu",
             wgpu::DeviceType::Other => "other",
         };
+        let llvmpipe = [&info.name, &info.driver].iter().any(|name| name.to_lowercase().contains("llvmpipe"));
         Self {
             index,
+            loop_iterations: llvmpipe.then_some(65_535),
             name: info.name,
             backend: info.backend.to_string(),
             device_type: device_type.to_string(),
@@ -195,6 +200,7 @@ mod tests {
             driver: String::new(),
             driver_info: String::new(),
             software,
+            loop_iterations: None,
             limits: limits.clone(),
         };
         vec![adapter(0, "NVIDIA H200", false), adapter(1, "AMD Radeon RX", false), adapter(2, "llvmpipe (LLVM)", true)]

@@ -50,7 +50,7 @@ impl Engine {
             return Err(format!("buffer {} does not belong to this engine", buffer.0));
         };
         let (name, bytes) = (&found.name, found.bytes);
-        if offset % 4 != 0 || size % 4 != 0 {
+        if !offset.is_multiple_of(4) || !size.is_multiple_of(4) {
             return Err(format!("buffer `{name}`: offset {offset} and size {size} must be multiples of 4"));
         }
         if offset.checked_add(size).is_none_or(|end| end > bytes) {

@@ -96,7 +96,7 @@ impl Engine {
             ("max_storage_buffer_binding_size", self.adapter.limits.storage_binding_bytes),
             ("max_buffer_size", self.adapter.limits.buffer_bytes),
         ];
-        if bytes == 0 || bytes % 4 != 0 {
+        if bytes == 0 || !bytes.is_multiple_of(4) {
             return Err(GpuError::BufferSize { name: name.into(), bytes });
         }
         if let Some((limit, maximum)) = limits.into_iter().find(|&(_, maximum)| bytes > maximum) {

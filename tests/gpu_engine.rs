@@ -1,0 +1,396 @@
+//! The engine on the adapter at hand: order, bytes, counts, and the words of its errors.
+
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use flowmill::gpu::{
+    BufferId, Counters, Engine, EngineOptions, GpuError, KernelDesc, KernelId, Recording, Ticket, Twin, Work, adapters,
+};
+
+/// y = a x + b, one row an invocation.
+const AFFINE: &str = "
+struct Affine { rows: u32, a: f32, b: f32 }
+var<immediate> affine: Affine;
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    if (id.x < affine.rows) {
+        y[id.x] = affine.a * x[id.x] + affine.b;
+    }
+}";
+
+/// Sums each workgroup's 64 values in a fixed order through workgroup memory.
+const SUM: &str = "
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> sums: array<f32>;
+var<workgroup> tile: array<f32, 64>;
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3<u32>) {
+    tile[lane] = x[group.x * 64u + lane];
+    workgroupBarrier();
+    for (var stride = 32u; stride > 0u; stride /= 2u) {
+        if (lane < stride) { tile[lane] += tile[lane + stride]; }
+        workgroupBarrier();
+    }
+    if (lane == 0u) { sums[group.x] = tile[0]; }
+}";
+
+/// Keeps the device busy long enough for the host to look before it is done: SLOW_STEPS of a generator.
+fn slow() -> KernelDesc {
+    // Mesa's software driver silently ends loops when an invocation has made 65535 iterations in all.
+    let step = "state = state * 747796405u + 2891336453u; ";
+    let wgsl = format!(
+        "@group(0) @binding(0) var<storage, read_write> y: array<u32>;
+        @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
+            var state = id.x;
+            for (var i = 0u; i < {}u; i++) {{ {} }}
+            y[id.x] = state;
+        }}",
+        SLOW_STEPS / 16,
+        step.repeat(16)
+    );
+    kernel("slow", &wgsl, &["y"])
+}
+
+const SLOW_STEPS: u32 = 16 * 60_000;
+
+fn kernel(name: &str, wgsl: &str, bindings: &[&str]) -> KernelDesc {
+    KernelDesc {
+        name: name.into(),
+        wgsl: wgsl.into(),
+        bindings: bindings.iter().map(|name| name.to_string()).collect(),
+        work: Work::default(),
+        twin: Twin::Named("none"),
+    }
+}
+
+/// The engine that all tests of this process share, or a visible skip.
+fn engine() -> Option<MutexGuard<'static, Engine>> {
+    static ENGINE: OnceLock<Result<Mutex<Engine>, GpuError>> = OnceLock::new();
+    let opened = ENGINE.get_or_init(|| {
+        let options = EngineOptions { checked: true, dispatches_per_submit: Some(64), ..Default::default() };
+        Engine::new(&options).map(Mutex::new)
+    });
+    match opened {
+        Ok(engine) => Some(engine.lock().unwrap_or_else(PoisonError::into_inner)),
+        Err(error) => skip(error),
+    }
+}
+
+fn skip<T>(error: &GpuError) -> Option<T> {
+    assert!(std::env::var("REQUIRE_GPU").is_err(), "REQUIRE_GPU is set: {error}");
+    eprintln!("SKIPPED: {error}");
+    None
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned).collect()
+}
+
+fn affine(rows: u32, a: f32, b: f32) -> Vec<u8> {
+    [rows.to_le_bytes(), a.to_le_bytes(), b.to_le_bytes()].concat()
+}
+
+fn affine_setup(engine: &mut Engine, rows: u64) -> (KernelId, BufferId, BufferId) {
+    let kernel = engine.kernel(&kernel("affine", AFFINE, &["x", "y"])).unwrap();
+    (kernel, engine.buffer("x", rows * 4).unwrap(), engine.buffer("y", rows * 4).unwrap())
+}
+
+#[test]
+fn bytes_survive_upload_dispatch_and_readback() {
+    let Some(mut engine) = engine() else { return };
+    let (affine_kernel, x, y) = affine_setup(&mut engine, 1000);
+    let input: Vec<f32> = (0..1000).map(|i| i as f32 * 0.5).collect();
+    let before = engine.counters();
+    let mut recording = Recording::new();
+    recording.upload(x, 0, bytemuck::cast_slice(&input));
+    recording.scope("scale", |r| r.dispatch(affine_kernel, &[x, y], &affine(1000, 2.0, 1.0), [16, 1, 1]));
+    recording.readback(y, 4 * 10, 4 * 20, Ticket(1));
+    engine.submit(&recording).unwrap();
+    engine.wait().unwrap();
+    let part = floats(&engine.take(Ticket(1)).expect("the readback has arrived after a wait"));
+    let expected: Vec<f32> = input[10..30].iter().map(|x| 2.0 * x + 1.0).collect();
+    assert_eq!(part, expected);
+    assert_eq!(engine.take(Ticket(1)), None, "a result is handed out once");
+    assert_eq!(
+        engine.counters() - before,
+        Counters { dispatches: 1, submits: 1, waits: 1, readbacks: 1, passes: 1 },
+        "one upload, one dispatch and one readback go out together"
+    );
+    assert_eq!(engine.workgroup_size(affine_kernel), [64, 1, 1]);
+    assert!(engine.compile_seconds() > 0.0);
+}
+
+#[test]
+fn new_buffers_are_zero_and_clear_and_copy_touch_only_their_range() {
+    let Some(mut engine) = engine() else { return };
+    let (a, b) = (engine.buffer("a", 64).unwrap(), engine.buffer("b", 64).unwrap());
+    assert_eq!(engine.read(a, 0, 64).unwrap(), vec![0; 64]);
+    let mut recording = Recording::new();
+    recording.upload(a, 0, &[7; 64]);
+    recording.copy((a, 8), (b, 16), 12);
+    recording.clear(a, 4, 8);
+    engine.submit(&recording).unwrap();
+    let (a, b) = (engine.read(a, 0, 64).unwrap(), engine.read(b, 0, 64).unwrap());
+    assert_eq!((&a[..4], &a[4..12], &a[12..]), (&[7; 4][..], &[0; 8][..], &[7; 52][..]));
+    assert_eq!((&b[..16], &b[16..28], &b[28..]), (&[0; 16][..], &[7; 12][..], &[0; 36][..]));
+}
+
+#[test]
+fn uploads_and_dispatches_of_one_recording_keep_their_order() {
+    let Some(mut engine) = engine() else { return };
+    let (affine_kernel, x, y) = affine_setup(&mut engine, 64);
+    let z = engine.buffer("z", 256).unwrap();
+    let mut recording = Recording::new();
+    recording.upload(x, 0, bytemuck::cast_slice(&[1.0f32; 64]));
+    recording.dispatch(affine_kernel, &[x, y], &affine(64, 10.0, 0.0), [1, 1, 1]);
+    recording.upload(x, 0, bytemuck::cast_slice(&[2.0f32; 64]));
+    recording.dispatch(affine_kernel, &[x, z], &affine(64, 10.0, 0.0), [1, 1, 1]);
+    recording.upload(x, 0, bytemuck::cast_slice(&[3.0f32; 64]));
+    let before = engine.counters();
+    engine.submit(&recording).unwrap();
+    assert_eq!(floats(&engine.read(y, 0, 256).unwrap()), vec![10.0; 64], "the first dispatch saw the first upload");
+    assert_eq!(floats(&engine.read(z, 0, 256).unwrap()), vec![20.0; 64], "the second dispatch saw the second");
+    assert_eq!(floats(&engine.read(x, 0, 256).unwrap()), vec![3.0; 64]);
+    assert_eq!((engine.counters() - before).dispatches, 2);
+}
+
+#[test]
+fn dependent_dispatches_share_a_pass_and_split_into_bounded_submissions() {
+    let Some(mut engine) = engine() else { return };
+    let (affine_kernel, x, y) = affine_setup(&mut engine, 64);
+    let mut recording = Recording::new();
+    recording.scope("chain", |r| {
+        for _ in 0..75 {
+            r.dispatch(affine_kernel, &[x, y], &affine(64, 1.0, 1.0), [1, 1, 1]);
+            r.dispatch(affine_kernel, &[y, x], &affine(64, 1.0, 1.0), [1, 1, 1]);
+        }
+        r.dispatch(affine_kernel, &[x, y], &affine(64, 0.0, 0.0), [0, 1, 1]);
+    });
+    assert_eq!(recording.dispatches(), 150);
+    let before = engine.counters();
+    engine.submit(&recording).unwrap();
+    let done = engine.counters() - before;
+    assert_eq!((done.dispatches, done.passes, done.submits), (150, 3, 3), "150 dispatches at 64 a submission");
+    assert_eq!((done.waits, done.readbacks), (0, 0));
+    assert_eq!(floats(&engine.read(x, 0, 256).unwrap()), vec![150.0; 64], "every dispatch saw the one before it");
+}
+
+#[test]
+fn take_does_not_wait_for_a_busy_device() {
+    let Some(mut engine) = engine() else { return };
+    let slow = engine.kernel(&slow()).unwrap();
+    let y = engine.buffer("y", 4 * 64 * 64).unwrap();
+    let before = engine.counters();
+    let mut recording = Recording::new();
+    for _ in 0..4 {
+        recording.dispatch(slow, &[y], &[], [64, 1, 1]);
+    }
+    recording.readback(y, 0, 4, Ticket(2));
+    engine.submit(&recording).unwrap();
+    assert_eq!(engine.take(Ticket(2)), None);
+    engine.poll().unwrap();
+    assert_eq!(engine.take(Ticket(2)), None, "4 x 4096 x SLOW_STEPS steps cannot be done yet");
+    assert_eq!((engine.counters() - before).waits, 0);
+    let expected = (0..SLOW_STEPS).fold(0u32, |s, _| s.wrapping_mul(747796405).wrapping_add(2891336453));
+    assert_eq!(engine.wait_for(Ticket(2)).unwrap(), expected.to_le_bytes());
+    assert_eq!((engine.counters() - before).waits, 1);
+}
+
+#[test]
+fn one_ticket_can_be_waited_for_while_later_work_goes_on() {
+    let Some(mut engine) = engine() else { return };
+    let (affine_kernel, x, y) = affine_setup(&mut engine, 64);
+    let slow = engine.kernel(&slow()).unwrap();
+    let busy = engine.buffer("busy", 4 * 64 * 64).unwrap();
+    let mut recording = Recording::new();
+    recording.dispatch(affine_kernel, &[x, y], &affine(64, 0.0, 5.0), [1, 1, 1]);
+    recording.readback(y, 0, 8, Ticket(3));
+    engine.submit(&recording).unwrap();
+    let mut later = Recording::new();
+    for _ in 0..4 {
+        later.dispatch(slow, &[busy], &[], [64, 1, 1]);
+    }
+    later.readback(busy, 0, 4, Ticket(4));
+    engine.submit(&later).unwrap();
+    assert_eq!(floats(&engine.wait_for(Ticket(3)).unwrap()), [5.0, 5.0]);
+    assert_eq!(engine.take(Ticket(4)), None, "the later work is still going on");
+    engine.wait().unwrap();
+    assert!(engine.take(Ticket(4)).is_some());
+    let error = engine.wait_for(Ticket(99)).unwrap_err().to_string();
+    assert!(error.contains("ticket 99"), "{error}");
+}
+
+#[test]
+fn kernels_are_compiled_once_per_name_and_text() {
+    let Some(mut engine) = engine() else { return };
+    let first = engine.kernel(&kernel("once", SUM, &["x", "sums"])).unwrap();
+    assert_eq!(engine.kernel(&kernel("once", SUM, &["x", "sums"])).unwrap(), first);
+    assert_ne!(engine.kernel(&kernel("once", SUM, &["sums", "x"])).unwrap(), first, "another order of buffers");
+    assert_ne!(engine.kernel(&kernel("twice", SUM, &["x", "sums"])).unwrap(), first);
+}
+
+#[test]
+fn broken_kernels_are_refused_by_name_with_the_reason() {
+    let Some(mut engine) = engine() else { return };
+    let mut refused = |wgsl: &str, bindings: &[&str]| {
+        let error = engine.kernel(&kernel("broken", wgsl, bindings)).unwrap_err().to_string();
+        assert!(error.contains("kernel `broken`"), "{error}");
+        error
+    };
+    let error = refused(&AFFINE.replace("+ affine.b", "+ afine.b"), &["x", "y"]);
+    assert!(error.contains("afine") && error.contains(":8:"), "naga points at line 8: {error}");
+    let error = refused(AFFINE, &["x", "yy"]);
+    assert!(error.contains("no buffer `yy`") && error.contains("nearest first: y"), "{error}");
+    let error = refused(AFFINE, &["x"]);
+    assert!(error.contains("`y` is not among the listed bindings"), "{error}");
+    let error = refused(AFFINE, &["x", "x"]);
+    assert!(error.contains("`x` is listed twice"), "{error}");
+    let error = refused(&AFFINE.replace("size(64)", "size(4096, 4096)"), &["x", "y"]);
+    assert!(error.contains("16777216 invocations"), "{error}");
+    let error = refused(&SUM.replace("array<f32, 64>", "array<f32, 6400000>"), &["x", "sums"]);
+    assert!(error.contains("25600000 bytes of workgroup memory"), "{error}");
+}
+
+#[test]
+fn wrong_buffer_sizes_are_refused_before_allocation() {
+    let Some(mut engine) = engine() else { return };
+    let (limit, allocated) = (engine.limits().clone(), engine.allocated_bytes());
+    let error = engine.buffer("rollout", limit.storage_binding_bytes / 4 * 4 + 4).unwrap_err().to_string();
+    for part in ["`rollout`", "max_storage_buffer_binding_size", &limit.storage_binding_bytes.to_string()] {
+        assert!(error.contains(part), "{error}");
+    }
+    for bytes in [0, 6] {
+        let error = engine.buffer("odd", bytes).unwrap_err().to_string();
+        assert!(error.contains("`odd`") && error.contains("multiple of 4"), "{error}");
+    }
+    assert_eq!(engine.allocated_bytes(), allocated);
+}
+
+#[test]
+fn wrong_commands_are_refused_and_nothing_of_their_recording_runs() {
+    let Some(mut engine) = engine() else { return };
+    let (affine_kernel, x, y) = affine_setup(&mut engine, 64);
+    let small = engine.buffer("small", 8).unwrap();
+    let limit = engine.limits().workgroups_per_dimension;
+    let before = engine.counters();
+    let mut refused = |record: &dyn Fn(&mut Recording), parts: &[&str]| {
+        let mut recording = Recording::new();
+        recording.upload(small, 0, &[1; 8]);
+        record(&mut recording);
+        let error = engine.submit(&recording).unwrap_err();
+        assert!(matches!(error, GpuError::Recording { index: 1.., .. }), "{error:?}");
+        for part in parts {
+            assert!(error.to_string().contains(part), "`{part}` is missing from: {error}");
+        }
+    };
+    let right = affine(64, 1.0, 0.0);
+    refused(&|r| r.dispatch(affine_kernel, &[x, y], &right[..8], [1, 1, 1]), &["`affine`", "12 bytes", "got 8"]);
+    refused(&|r| r.dispatch(affine_kernel, &[x], &right, [1, 1, 1]), &["2 buffers (x, y)", "got 1"]);
+    refused(&|r| r.dispatch(affine_kernel, &[x, x], &right, [1, 1, 1]), &["both read-only and writable", "`x`"]);
+    refused(&|r| r.dispatch(affine_kernel, &[x, y], &right, [1, limit + 1, 1]), &["`affine`", "in y", "limit is"]);
+    refused(&|r| r.dispatch(KernelId(9999), &[], &[], [1, 1, 1]), &["9999"]);
+    refused(&|r| r.dispatch(affine_kernel, &[x, BufferId(9999)], &right, [1, 1, 1]), &["9999"]);
+    refused(&|r| r.upload(small, 4, &[0; 8]), &["`small`", "8 bytes at offset 4"]);
+    refused(&|r| r.upload(small, 0, &[0; 3]), &["multiples of 4"]);
+    refused(&|r| r.clear(small, u64::MAX - 3, 8), &["`small`"]);
+    refused(&|r| r.copy((small, 0), (small, 4), 4), &["one"]);
+    refused(&|r| (0..2).for_each(|_| r.readback(small, 0, 4, Ticket(5))), &["ticket 5 is in use"]);
+    refused(&|r| r.commands.push(flowmill::gpu::Command::EndScope), &["no scope is open"]);
+    assert_eq!(engine.counters(), before);
+    assert_eq!(engine.read(small, 0, 8).unwrap(), vec![0; 8], "the valid upload before it did not run either");
+    assert!(engine.read(small, 8, 4).unwrap_err().to_string().contains("`small`"));
+}
+
+#[test]
+fn checked_and_unchecked_modules_give_equal_bytes() {
+    let mut results = Vec::new();
+    for checked in [true, false] {
+        let mut engine = match Engine::new(&EngineOptions { checked, ..Default::default() }) {
+            Ok(engine) => engine,
+            Err(error) => return skip(&error).unwrap_or_default(),
+        };
+        let (affine_kernel, x, y) = affine_setup(&mut engine, 64 * 9);
+        let sum = engine.kernel(&kernel("sum", SUM, &["x", "sums"])).unwrap();
+        let sums = engine.buffer("sums", 4 * 9).unwrap();
+        let input: Vec<f32> = (0..64 * 9).map(|i| (i as f32 * 0.37).sin()).collect();
+        let mut recording = Recording::new();
+        recording.upload(x, 0, bytemuck::cast_slice(&input));
+        recording.dispatch(affine_kernel, &[x, y], &affine(64 * 9, 1.7, -0.3), [9, 1, 1]);
+        recording.dispatch(sum, &[y, sums], &[], [9, 1, 1]);
+        engine.submit(&recording).unwrap();
+        let bytes = engine.read(sums, 0, 4 * 9).unwrap();
+        for (row, sum) in floats(&bytes).into_iter().enumerate() {
+            let expected: f64 = input[64 * row..][..64].iter().map(|&x| 1.7 * f64::from(x) - 0.3).sum();
+            assert!((f64::from(sum) - expected).abs() < 1e-3, "row {row}: {sum} against {expected}");
+        }
+        results.push(bytes);
+    }
+    assert_eq!(results[0], results[1]);
+}
+
+#[test]
+fn a_profile_counts_every_dispatch_under_its_kernel_and_scope() {
+    let options = EngineOptions { profile: true, dispatches_per_submit: Some(8), ..Default::default() };
+    let mut engine = match Engine::new(&options) {
+        Ok(engine) => engine,
+        Err(error) => return skip(&error).unwrap_or_default(),
+    };
+    let (affine_kernel, x, y) = affine_setup(&mut engine, 64);
+    let slow = engine.kernel(&slow()).unwrap();
+    let mut recording = Recording::new();
+    recording.scope("update", |r| {
+        (0..20).for_each(|_| r.dispatch(affine_kernel, &[x, y], &affine(64, 1.0, 0.0), [1, 1, 1]));
+        r.scope("inner", |r| r.dispatch(slow, &[y], &[], [1, 1, 1]));
+    });
+    recording.dispatch(affine_kernel, &[x, y], &affine(64, 1.0, 0.0), [1, 1, 1]);
+    engine.submit(&recording).unwrap();
+    engine.wait().unwrap();
+    let profile = engine.profile();
+    let counts: Vec<_> =
+        profile.iter().map(|t| (t.name.as_str(), t.scope.as_str(), t.dispatches + t.unavailable)).collect();
+    assert_eq!(counts, [("affine", "", 1), ("affine", "update", 20), ("slow", "update/inner", 1)]);
+    if let [_, affine, slow] = profile.as_slice()
+        && affine.unavailable + slow.unavailable == 0
+    {
+        assert!(slow.seconds > affine.seconds / 20.0, "{profile:?}");
+    }
+    assert_eq!(engine.counters().passes, 22, "one pass a dispatch");
+    assert_eq!(engine.counters().readbacks, 0, "timestamps are not counted as readbacks of the recording");
+}
+
+#[test]
+fn adapters_are_listed_best_first_and_unknown_ones_named() {
+    let all = adapters();
+    if all.is_empty() {
+        return skip(&GpuError::NoAdapter { wanted: "GPU adapter" }).unwrap_or_default();
+    }
+    assert!(all.iter().enumerate().all(|(index, adapter)| adapter.index == index));
+    assert!(all.is_sorted_by_key(|adapter| adapter.software), "hardware comes before software");
+    let options = EngineOptions { adapter: "no such adapter".parse().unwrap(), ..Default::default() };
+    let error = Engine::new(&options).unwrap_err().to_string();
+    assert!(error.contains("`no such adapter`") && error.contains(&all[0].name), "{error}");
+}
+
+/// The adapter's limit on loop iterations is a fact about its driver: this finds out when it changes.
+#[test]
+fn loops_run_to_their_end_or_to_the_limit_that_the_adapter_states() {
+    let Some(mut engine) = engine() else { return };
+    let count = "
+@group(0) @binding(0) var<storage, read_write> y: array<u32>;
+@compute @workgroup_size(1) fn main() {
+    for (var i = 0u; i < 50000u; i++) { y[1u + (i & 1u)] += 1u; y[0] += 1u; }
+    for (var i = 0u; i < 50000u; i++) { y[1u + (i & 1u)] += 1u; y[0] += 1u; }
+}";
+    let count = engine.kernel(&kernel("count", count, &["y"])).unwrap();
+    let y = engine.buffer("y", 12).unwrap();
+    let mut recording = Recording::new();
+    recording.dispatch(count, &[y], &[], [1, 1, 1]);
+    engine.submit(&recording).unwrap();
+    let bytes = engine.read(y, 0, 4).unwrap();
+    let counted: u32 = bytemuck::pod_read_unaligned(&bytes);
+    match engine.adapter().loop_iterations {
+        // The iterations that only find a loop's end count as well.
+        Some(limit) => assert!((limit - 2..=limit).contains(&counted), "{counted} iterations, stated limit {limit}"),
+        None => assert_eq!(counted, 100_000, "this driver ends loops early: state it in AdapterSummary"),
+    }
+}
