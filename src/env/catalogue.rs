@@ -1,5 +1,6 @@
 //! Finding environments: folders with an `env.toml`, looked up at run time.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use toml::Table;
@@ -93,17 +94,17 @@ pub struct EnvSummary {
 /// Folders that are searched, most important first: those of `$FLOWMILL_ENVS` (a path list), `envs` in the current
 /// directory, and `envs` beside the executable or any folder above it.
 pub fn search_path() -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = Vec::new();
-    if let Some(list) = std::env::var_os("FLOWMILL_ENVS") {
-        folders.extend(std::env::split_paths(&list).filter(|p| !p.as_os_str().is_empty()));
-    }
-    folders.push(PathBuf::from("envs"));
+    let mut folders = candidates(std::env::var_os("FLOWMILL_ENVS"), std::env::current_exe().ok());
     let current = std::env::current_dir().ok().map(|d| d.join("envs"));
-    if let Ok(executable) = std::env::current_exe() {
-        let beside = executable.ancestors().skip(1).map(|a| a.join("envs"));
-        folders.extend(beside.filter(|folder| Some(folder) != current.as_ref()));
-    }
-    folders.retain(|folder| folder.is_dir());
+    folders.retain(|folder| folder.is_dir() && Some(folder) != current.as_ref());
+    folders
+}
+
+fn candidates(listed: Option<OsString>, executable: Option<PathBuf>) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = listed.iter().flat_map(std::env::split_paths).collect();
+    folders.retain(|folder| !folder.as_os_str().is_empty());
+    folders.push(PathBuf::from("envs"));
+    folders.extend(executable.iter().flat_map(|path| path.ancestors().skip(1)).map(|above| above.join("envs")));
     folders
 }
 
@@ -141,4 +142,18 @@ pub fn load(name_or_path: &str) -> Result<Environment, EnvError> {
     let known: Vec<String> = environments().into_iter().map(|e| e.name).collect();
     let nearest = nearest(name_or_path, known.iter().map(String::as_str));
     Err(EnvError::Unknown { name: name_or_path.to_string(), nearest, known })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listed_folders_come_before_the_current_one_and_those_above_the_executable() {
+        let listed = std::env::join_paths(["/a/envs", "", "/b"]).ok();
+        let folders = candidates(listed, Some(PathBuf::from("/x/target/debug/flowmill")));
+        let expected = ["/a/envs", "/b", "envs", "/x/target/debug/envs", "/x/target/envs", "/x/envs", "/envs"];
+        assert_eq!(folders, expected.map(PathBuf::from));
+        assert_eq!(candidates(None, None), [PathBuf::from("envs")]);
+    }
 }

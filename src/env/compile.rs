@@ -109,19 +109,19 @@ fn check_state(env: &Environment, text: &str, module: &Module) -> Result<(), Env
     let Some((handle, ty)) = module.types.iter().find(|(_, t)| t.name.as_deref() == Some("State")) else {
         return Err(located(env, text, "`struct State` is missing: what an environment keeps between steps", &[]));
     };
-    let span = module.types.get_span(handle);
-    let info = Validator::new(ValidationFlags::empty(), Capabilities::all()).validate(module);
-    let storable = info.is_ok_and(|info| info[handle].contains(TypeFlags::HOST_SHAREABLE | TypeFlags::SIZED));
-    if !storable && let TypeInner::Struct { members, .. } = &ty.inner {
+    let refused = |message: &str| Err(located(env, text, message, &[(module.types.get_span(handle), String::new())]));
+    if let TypeInner::Struct { members, .. } = &ty.inner {
         let is_bool = |ty| module.types[ty].inner.scalar_kind() == Some(naga::ScalarKind::Bool);
-        let flag = members.iter().find(|m| is_bool(m.ty)).and_then(|m| m.name.as_deref());
-        let message = match flag {
-            Some(name) => format!("`{name}` of `State` is a bool, which a buffer cannot hold: use u32"),
-            None => "`State` has a member that a buffer cannot hold".to_string(),
-        };
-        return Err(located(env, text, &message, &[(span, String::new())]));
+        if let Some(name) = members.iter().find(|m| is_bool(m.ty)).and_then(|m| m.name.as_deref()) {
+            return refused(&format!("`{name}` of `State` is a bool, which a buffer cannot hold: use u32"));
+        }
     }
-    Ok(())
+    // Where this fails for another reason, the validation of the whole module says it better.
+    let storable = TypeFlags::HOST_SHAREABLE | TypeFlags::SIZED | TypeFlags::CONSTRUCTIBLE;
+    match Validator::new(ValidationFlags::empty(), Capabilities::all()).validate(module) {
+        Ok(info) if !info[handle].contains(storable) => refused("`State` has a member that a buffer cannot hold"),
+        _ => Ok(()),
+    }
 }
 
 fn check_function(

@@ -200,3 +200,30 @@ fn count_non_finite(found: &mut Option<(String, Occurrence)>, value: f32, at: Oc
         Some((_, first)) => first.count += 1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_run_that_differs_in_one_bit_is_reported_at_its_entry_step_and_environment() {
+        let Ok(env) = super::super::load("pendulum") else { panic!("envs/pendulum does not load") };
+        // Two environments, three steps.
+        let trace = Trace { observations: vec![0.5; 4 * 2 * 3], rewards: vec![-1.0; 6], flags: vec![0.0; 6] };
+        let report = |again: &Trace| {
+            let mut inspector = Inspector::new(&env, Actions::Random, 2);
+            inspector.stretch(0, &trace, again);
+            inspector.finish().1
+        };
+        assert_eq!(report(&trace), []);
+        let mut again = trace.clone();
+        // Row 2 (after step 1), environment 1, entry 2.
+        again.observations[2 * 6 + 3 + 2] = f32::from_bits(0.5f32.to_bits() + 1);
+        let at = Occurrence { actions: Actions::Random, step: 1, env: 1, count: 1 };
+        assert_eq!(report(&again), [Finding::NotDeterministic { entry: "angular_velocity".to_string(), at }]);
+        let mut again = trace.clone();
+        again.rewards[2] = f32::NAN;
+        let at = Occurrence { actions: Actions::Random, step: 1, env: 0, count: 1 };
+        assert_eq!(report(&again), [Finding::NotDeterministic { entry: "reward".to_string(), at }]);
+    }
+}
