@@ -52,8 +52,9 @@ impl Algorithm {
     /// Resolves hyper-parameters from layers of flat keys of this algorithm's section, over the defaults.
     pub fn from_layers(name: &str, layers: &[Layer]) -> Result<Self, SettingsError> {
         match name {
+            PolicyFlowConfig::SECTION => Ok(Self::PolicyFlow(from_layers(layers)?)),
             PpoConfig::SECTION => Ok(Self::Ppo(from_layers(layers)?)),
-            _ => known_name("algorithm", name).and_then(|()| Ok(Self::PolicyFlow(from_layers(layers)?))),
+            _ => Err(unknown_name("algorithm", name)),
         }
     }
 
@@ -149,11 +150,12 @@ fn layers(
 }
 
 fn known_name(kind: &'static str, name: &str) -> Result<(), SettingsError> {
-    if Algorithm::NAMES.contains(&name) {
-        return Ok(());
-    }
+    if Algorithm::NAMES.contains(&name) { Ok(()) } else { Err(unknown_name(kind, name)) }
+}
+
+fn unknown_name(kind: &'static str, name: &str) -> SettingsError {
     let known = Algorithm::NAMES.iter().map(|n| n.to_string()).collect();
-    Err(SettingsError::Name { kind, name: name.to_string(), known })
+    SettingsError::Name { kind, name: name.to_string(), known }
 }
 
 /// The table under a key; empty where there is none.

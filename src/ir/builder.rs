@@ -109,7 +109,7 @@ impl Builder {
             let message = format!("parameter `{}` has {} rows, a vector has 1", decl.name, decl.rows);
             return self.fail(decl.cols, message);
         }
-        self.push(Op::Param(p), decl.cols)
+        self.make(Op::Param(p), decl.cols)
     }
 
     /// The whole tensor.
@@ -331,9 +331,20 @@ impl Builder {
     }
 }
 
+impl Op {
+    /// Parameters that the operation reads.
+    pub(super) fn params(&self) -> Vec<ParamId> {
+        match self {
+            Op::Param(p) | Op::Gather(p, _) => vec![*p],
+            Op::Dense(layer) => layer.terms.iter().map(|t| t.weight.param).chain(layer.bias).collect(),
+            _ => vec![],
+        }
+    }
+}
+
 /// Shared by the files of this module.
 impl Builder {
-    /// The node behind an id; the constant 0 for an id of another builder (whose use is an error in [`Self::push`]).
+    /// The node behind an id; the constant 0 for an id of another builder (whose use is an error in [`Self::make`]).
     pub(super) fn node(&self, id: NodeId) -> &Node {
         self.graph.nodes.get(id.0 as usize).unwrap_or(&self.graph.nodes[0])
     }
@@ -357,6 +368,9 @@ impl Builder {
     /// The simplified form of an operation, as a node.
     #[track_caller]
     pub(super) fn make(&mut self, op: Op, width: usize) -> NodeId {
+        if self.is_foreign(&op) {
+            return self.fail(width, "an operand or parameter belongs to another builder".to_string());
+        }
         match simplify::simplify(self, &op, width) {
             Some(simpler) => simpler,
             None => self.push(op, width),
@@ -370,9 +384,6 @@ impl Builder {
         let id = match self.interned.get(&node) {
             Some(&id) => id,
             None => {
-                if node.op.operands().iter().any(|o| o.0 as usize >= self.graph.nodes.len()) {
-                    return self.fail(width, "an operand belongs to another builder".to_string());
-                }
                 let loops = self.loops_of(&node.op);
                 let id = NodeId(self.graph.nodes.len() as u32);
                 self.loops.push(loops);
@@ -385,6 +396,12 @@ impl Builder {
             return self.fail(width, "a value of a loop's body is used outside of the loop".to_string());
         }
         id
+    }
+
+    /// Whether an id is none of this builder's (as far as its number tells).
+    fn is_foreign(&self, op: &Op) -> bool {
+        op.operands().iter().any(|o| o.0 as usize >= self.graph.nodes.len())
+            || op.params().iter().any(|p| p.0 as usize >= self.graph.params.len())
     }
 
     fn loops_of(&self, op: &Op) -> Vec<LoopId> {
@@ -434,6 +451,15 @@ impl Builder {
         let widths: Vec<_> = init.iter().map(|&n| self.width(n)).collect();
         let repeat = self.push(Op::Repeat { id, count, init, next }, 0);
         widths.iter().enumerate().map(|(k, &w)| self.make(Op::RepeatOut(repeat, k as u32), w)).collect()
+    }
+
+    /// Opens the loops of an existing graph, to build its nodes again.
+    pub(super) fn reopen_loops(&mut self, nodes: &[Node]) {
+        let loops = nodes.iter().filter_map(|n| match n.op {
+            Op::Repeat { id, count, .. } => Some((id, count)),
+            _ => None,
+        });
+        self.open.extend(loops);
     }
 
     /// Adds a sink.

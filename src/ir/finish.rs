@@ -1,14 +1,59 @@
-//! From a builder to a graph: dead code out, ids renumbered.
+//! From a builder to a graph: what only derivatives needed goes, dense layers merge, dead code goes, ids are renumbered.
 
 use super::*;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 impl Builder {
     /// The graph, or the first error. Nodes, carried values of loops and declarations that no sink needs are removed;
-    /// ids are renumbered, operands before users.
+    /// ids are renumbered, operands before users. `StopGradient` has done its work and is gone.
     pub fn finish(self) -> Result<Graph, GraphError> {
-        Ok(compact(self.into_graph()?))
+        let mut graph = self.into_graph()?;
+        if graph.nodes.iter().any(|n| matches!(n.op, Op::StopGradient(_))) {
+            graph = without_stop_gradient(graph)?;
+        }
+        Ok(compact(merge_dense(compact(graph))))
     }
+}
+
+/// The graph built again without `StopGradient`, so that what is computed from a value and from the stopped value
+/// is computed once.
+fn without_stop_gradient(mut graph: Graph) -> Result<Graph, GraphError> {
+    let nodes = std::mem::take(&mut graph.nodes);
+    let mut b = Builder::new(&graph.name);
+    b.graph = Graph { nodes: std::mem::take(&mut b.graph.nodes), ..graph };
+    b.reopen_loops(&nodes);
+    let mut ids: Vec<NodeId> = Vec::with_capacity(nodes.len());
+    for node in &nodes {
+        let operands: Vec<_> = node.op.operands().iter().map(|o| ids[o.0 as usize]).collect();
+        ids.push(match &node.op {
+            Op::StopGradient(_) => operands[0],
+            op => b.make(op.with_operands(&operands), node.width),
+        });
+    }
+    for sink in &mut b.graph.sinks {
+        sink.replace_operands(|id| ids[id.0 as usize]);
+    }
+    b.into_graph()
+}
+
+/// Turns `dense + dense` into one layer with the terms of both where neither is used elsewhere and both belong to the
+/// same loops. Leaves the parts behind as dead code.
+fn merge_dense(mut graph: Graph) -> Graph {
+    let loops = graph.loops();
+    let mut uses = vec![0; graph.nodes.len()];
+    let operands = graph.nodes.iter().flat_map(|n| n.op.operands());
+    operands.chain(graph.sinks.iter().flat_map(Sink::operands)).for_each(|o| uses[o.0 as usize] += 1);
+    for index in 0..graph.nodes.len() {
+        let Op::Binary(Binary::Add, x, y) = graph.nodes[index].op else { continue };
+        let (Op::Dense(left), Op::Dense(right)) = (&graph.node(x).op, &graph.node(y).op) else { continue };
+        let (x, y) = (x.0 as usize, y.0 as usize);
+        if uses[x] == 1 && uses[y] == 1 && loops[x] == loops[y] && (left.bias.is_none() || right.bias.is_none()) {
+            let terms = left.terms.iter().chain(&right.terms).copied().collect();
+            let dense = Dense { terms, bias: left.bias.or(right.bias) };
+            graph.nodes[index].op = Op::Dense(dense);
+        }
+    }
+    graph
 }
 
 /// What the sinks need.
@@ -73,11 +118,7 @@ fn compact(mut graph: Graph) -> Graph {
         nodes.push(node);
     }
     for sink in &mut graph.sinks {
-        match sink {
-            Sink::Store { value, .. } | Sink::Mean { value, .. } => *value = ids[value],
-            Sink::GradDense { x, dy, .. } => (*x, *dy) = (ids[x], ids[dy]),
-            Sink::GradVector { dy, .. } => *dy = ids[dy],
-        }
+        sink.replace_operands(|id| ids[&id]);
     }
     graph.nodes = nodes;
     drop_unused_declarations(&mut graph);
@@ -121,12 +162,12 @@ impl Carried {
 /// Removes declarations that no node and no sink names; the others keep their order.
 fn drop_unused_declarations(graph: &mut Graph) {
     let (mut inputs, mut params, mut uniforms) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    let mut names = |op: &mut Op| match op {
+    let mut names = |op: &Op| match op {
         Op::Input(i) => inputs.extend([i.0]),
         Op::Uniform(u) => uniforms.extend([u.0]),
-        _ => params.extend(params_of(op).into_iter().map(|p| p.0)),
+        _ => params.extend(op.params().iter().map(|p| p.0)),
     };
-    graph.nodes.iter_mut().for_each(|n| names(&mut n.op));
+    graph.nodes.iter().for_each(|n| names(&n.op));
     params.extend(graph.sinks.iter_mut().filter_map(param_of_sink).map(|p| p.0));
 
     let position = |set: &BTreeSet<u32>, id: &mut u32| *id = set.range(..*id).count() as u32;
@@ -134,7 +175,7 @@ fn drop_unused_declarations(graph: &mut Graph) {
         match &mut node.op {
             Op::Input(i) => position(&inputs, &mut i.0),
             Op::Uniform(u) => position(&uniforms, &mut u.0),
-            op => params_of(op).into_iter().for_each(|p| position(&params, &mut p.0)),
+            op => op.params_mut().into_iter().for_each(|p| position(&params, &mut p.0)),
         }
     }
     graph.sinks.iter_mut().filter_map(param_of_sink).for_each(|p| position(&params, &mut p.0));
@@ -143,11 +184,13 @@ fn drop_unused_declarations(graph: &mut Graph) {
     retain_indices(&mut graph.uniforms, &uniforms);
 }
 
-fn params_of(op: &mut Op) -> Vec<&mut ParamId> {
-    match op {
-        Op::Param(p) | Op::Gather(p, _) => vec![p],
-        Op::Dense(d) => d.terms.iter_mut().map(|t| &mut t.weight.param).chain(&mut d.bias).collect(),
-        _ => vec![],
+impl Op {
+    fn params_mut(&mut self) -> Vec<&mut ParamId> {
+        match self {
+            Op::Param(p) | Op::Gather(p, _) => vec![p],
+            Op::Dense(layer) => layer.terms.iter_mut().map(|t| &mut t.weight.param).chain(&mut layer.bias).collect(),
+            _ => vec![],
+        }
     }
 }
 
@@ -162,4 +205,14 @@ fn param_of_sink(sink: &mut Sink) -> Option<&mut ParamId> {
 fn retain_indices<T>(list: &mut Vec<T>, indices: &BTreeSet<u32>) {
     let mut index = 0..;
     list.retain(|_| index.next().is_some_and(|i| indices.contains(&i)));
+}
+
+impl Sink {
+    fn replace_operands(&mut self, new: impl Fn(NodeId) -> NodeId) {
+        match self {
+            Sink::Store { value, .. } | Sink::Mean { value, .. } => *value = new(*value),
+            Sink::GradDense { x, dy, .. } => (*x, *dy) = (new(*x), new(*dy)),
+            Sink::GradVector { dy, .. } => *dy = new(*dy),
+        }
+    }
 }

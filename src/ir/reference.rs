@@ -118,12 +118,12 @@ impl<'a> Run<'a> {
             length("input", name, bindings.inputs.get(name), rows * width)?;
         }
         let mut outputs = Outputs::default();
-        for ParamDecl { name, rows, cols, trained } in &graph.params {
+        for (id, ParamDecl { name, rows, cols, trained }) in (0..).map(ParamId).zip(&graph.params) {
             if *trained {
                 outputs.grads.insert(name.clone(), vec![0.0; rows * cols]);
             }
             // A parameter may be named by gradient sinks only.
-            if graph.nodes.iter().any(|n| reads(&n.op, &graph.params, name)) {
+            if graph.nodes.iter().any(|n| n.op.params().contains(&id)) {
                 length("parameter", name, bindings.params.get(name), rows * cols)?;
             }
         }
@@ -316,15 +316,5 @@ impl<'a> Run<'a> {
             return Ok(rounded as usize);
         }
         Err(ReferenceError::Index { graph: self.graph.name.clone(), row, index, what: what(), count })
-    }
-}
-
-/// Whether an operation reads the values of the parameter `name`.
-fn reads(op: &Op, params: &[ParamDecl], name: &str) -> bool {
-    let is = |p: &ParamId| params[p.0 as usize].name == name;
-    match op {
-        Op::Param(p) | Op::Gather(p, _) => is(p),
-        Op::Dense(layer) => layer.terms.iter().map(|t| &t.weight.param).chain(&layer.bias).any(is),
-        _ => false,
     }
 }

@@ -352,9 +352,7 @@ impl Activity {
                 Op::StopGradient(_) | Op::OneHot(_) | Op::LoopIndex(_) => false,
                 Op::Unary(Unary::Sign | Unary::Floor, _) | Op::Binary(Binary::Less, ..) => false,
                 Op::Param(p) | Op::Gather(p, _) => trained(p),
-                Op::Dense(layer) => {
-                    layer.terms.iter().map(|t| &t.weight.param).chain(&layer.bias).any(trained) || by_operands()
-                }
+                Op::Dense(_) => op.params().iter().any(trained) || by_operands(),
                 Op::LoopVar(id, k) => self.carried.contains(&(*id, *k)),
                 Op::RepeatOut(repeat, k) | Op::History(repeat, k, _) => carried(repeat, k),
                 _ => by_operands(),

@@ -262,7 +262,12 @@ def check_closed_forms():
     hold((n - dv) ** 2 / var - 1.0, lambda e: log_rho(dv, log_std + e))
     # One row: L_b = w_b mean_i eta_i^2, whose derivative is 2 w_b / d times d eta / d v times eta.
     v, w_b = rng.normal(size=d), 0.25
-    for path, lead in ((policyflow.RECTIFIED, lambda t: 1 - t), (policyflow.INTERPOLANT, lambda t: 2 * (t - 0.5) ** 2 + 0.5), (policyflow.TRIGFLOW, np.cos)):
+    leads = {
+        policyflow.RECTIFIED: lambda t: 1 - t,
+        policyflow.INTERPOLANT: lambda t: 2 * (t - 0.5) ** 2 + 0.5,
+        policyflow.TRIGFLOW: np.cos,
+    }
+    for path, lead in leads.items():
         for t in (0.0, 0.37, 1.0):
             eta = lambda v: np.asarray(policyflow.residual(path, t, x, v, v_hat))  # noqa: E731, B023
             hold(2.0 * w_b / d * lead(t) * eta(v), lambda e: w_b * np.mean(eta(v + e) ** 2))  # noqa: B023
