@@ -386,6 +386,19 @@ fn a_carried_value_that_reaches_the_loss_through_another_one_only_gets_its_gradi
 }
 
 #[test]
+fn a_loop_without_parameters_passes_the_gradient_to_its_initial_state() {
+    check_gradients("initial", |b| {
+        let x = front(b);
+        let out = b.repeat(3, &[x], |b, i, v| {
+            let y = b.offset(i, 0.5);
+            let y = b.mul(v[0], y);
+            vec![b.sin(y)]
+        });
+        behind(b, out[0])
+    });
+}
+
+#[test]
 fn a_value_stopped_inside_a_loop_is_a_constant_of_the_derivative() {
     // x <- stop(x) p, three times: the derivative sees the last p only, x_3 = x_0 p^3 gives x_0 p^2.
     let mut b = Builder::new("stopped");
