@@ -349,27 +349,71 @@ fn a_repeat_has_the_gradient_of_its_unrolled_form() {
     }
 }
 
+/// Two values that feed each other, and a count; `q` is also read by the body from outside.
+fn exchange(b: &mut Builder) -> Vec<NodeId> {
+    let (a, q) = (front(b), b.param("q", 1, 4, true));
+    let (q, zero) = (b.vector(q), b.constant(0.0));
+    b.repeat(3, &[a, q, zero], |b, i, v| {
+        let decay = b.scale(v[1], 0.5);
+        let wave = b.sin(v[0]);
+        let next_q = b.add(decay, wave);
+        let pull = b.mul(v[1], q);
+        let shift = b.mul(pull, i);
+        let next_a = b.tanh(shift);
+        let count = b.offset(v[2], 1.0);
+        vec![next_a, next_q, count]
+    })
+}
+
 #[test]
 fn a_repeat_of_several_carried_values_differentiates_their_exchange() {
-    // c is only counted along, d feeds a only through b.
     check_gradients("exchange", |b| {
-        let (a, p) = (front(b), b.param("q", 1, 4, true));
-        let q = b.vector(p);
-        let zero = b.constant(0.0);
-        let out = b.repeat(3, &[a, q, zero], |b, i, v| {
-            let decay = b.scale(v[1], 0.5);
-            let wave = b.sin(v[0]);
-            let next_q = b.add(decay, wave);
-            let pull = b.mul(v[1], q);
-            let shift = b.mul(pull, i);
-            let next_a = b.tanh(shift);
-            let count = b.offset(v[2], 1.0);
-            vec![next_a, next_q, count]
-        });
+        let out = exchange(b);
         let y = b.add(out[0], out[1]);
         let y = b.mul(y, out[2]);
         behind(b, y)
     });
+}
+
+#[test]
+fn a_carried_value_that_reaches_the_loss_through_another_one_only_gets_its_gradient() {
+    for k in 0..2 {
+        check_gradients(&format!("result {k}"), |b| {
+            let out = exchange(b);
+            behind(b, out[k])
+        });
+    }
+}
+
+#[test]
+fn a_loop_without_parameters_passes_the_gradient_to_its_initial_state() {
+    check_gradients("initial", |b| {
+        let x = front(b);
+        let out = b.repeat(3, &[x], |b, i, v| {
+            let y = b.offset(i, 0.5);
+            let y = b.mul(v[0], y);
+            vec![b.sin(y)]
+        });
+        behind(b, out[0])
+    });
+}
+
+#[test]
+fn a_value_stopped_inside_a_loop_is_a_constant_of_the_derivative() {
+    // x <- stop(x) p, three times: the derivative sees the last p only, x_3 = x_0 p^3 gives x_0 p^2.
+    let mut b = Builder::new("stopped");
+    let (x, p) = (b.input("x", 1), b.param("p", 1, 1, true));
+    let p = b.vector(p);
+    let out = b.repeat(3, &[x], |b, _, v| {
+        let frozen = b.stop_gradient(v[0]);
+        vec![b.mul(frozen, p)]
+    });
+    b.differentiate(out[0]);
+    let graph = b.finish().unwrap();
+    let mut bindings = Bindings::default();
+    bindings.inputs.insert("x".into(), vec![5.0]);
+    bindings.params.insert("p".into(), vec![3.0]);
+    assert_eq!(execute(&graph, &bindings, 1).unwrap().grads["p"], [45.0]);
 }
 
 #[test]

@@ -193,7 +193,7 @@ impl<'a> Run<'a> {
                 vec![*self.bindings.uniforms.get(name).ok_or_else(missing)?; self.rows]
             }
             Op::Const(bits) => vec![f32::from_bits(*bits) as f64; self.rows],
-            Op::Param(p) => self.each(width, |_, lane| self.param(*p)[lane]),
+            Op::Param(p) => self.param(*p).repeat(self.rows),
             Op::Draw { kind, stream } => {
                 let missing = || ReferenceError::NoDraws { graph: self.graph.name.clone() };
                 let draw = self.bindings.draw.ok_or_else(missing)?;
@@ -242,17 +242,20 @@ impl<'a> Run<'a> {
 
     /// `sum_k x_k W_k + b`, or `x W^T`.
     fn dense(&self, layer: &Dense, width: usize) -> Values {
-        self.each(width, |row, col| {
-            let mut sum = layer.bias.map_or(0.0, |b| self.param(b)[col]);
-            for Term { x, weight, transposed } in &layer.terms {
-                let (w, cols) = (self.param(weight.param), self.graph.params[weight.param.0 as usize].cols);
+        let bias = layer.bias.map_or(vec![0.0; width], |b| self.param(b).clone());
+        let mut out = bias.repeat(self.rows);
+        for Term { x, weight, transposed } in &layer.terms {
+            let cols = self.graph.params[weight.param.0 as usize].cols;
+            let w = &self.param(weight.param)[weight.row0 as usize * cols..];
+            for (row, y) in out.chunks_mut(width).enumerate() {
                 for (i, x) in self.row(*x, row).iter().enumerate() {
-                    let (r, c) = if *transposed { (col, i) } else { (i, col) };
-                    sum += x * w[(weight.row0 as usize + r) * cols + c];
+                    for (j, y) in y.iter_mut().enumerate() {
+                        *y += x * if *transposed { w[j * cols + i] } else { w[i * cols + j] };
+                    }
                 }
             }
-            sum
-        })
+        }
+        out
     }
 
     fn sink(&mut self, sink: &Sink) {

@@ -4,6 +4,7 @@
 //! sum for every value that the body takes from outside. Forward values of an iteration are computed again from the
 //! carried values at its start ([`Op::History`]).
 
+use super::activity::Activity;
 use super::gradient::{Contribution, derivative};
 use super::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -18,7 +19,7 @@ impl Builder {
             self.fail(1, "differentiate inside the body of a repeat: differentiate its result instead".to_string());
             return;
         }
-        Reverse::new(self, &[], true, Location::caller()).from_loss(loss);
+        Reverse::new(self, &[], true, Location::caller()).run(loss);
     }
 
     /// For every row `r`, `d loss_r / d wrt_r` (zeros where the loss does not depend on it); `loss` has width 1.
@@ -32,7 +33,7 @@ impl Builder {
             self.fail(1, message);
             return wrt.to_vec();
         }
-        let found = Reverse::new(self, wrt, false, Location::caller()).from_loss(loss);
+        let found = Reverse::new(self, wrt, false, Location::caller()).run(loss);
         wrt.iter().map(|id| found.get(id).copied().unwrap_or_else(|| self.filled(0.0, self.width(*id)))).collect()
     }
 }
@@ -87,7 +88,7 @@ impl<'b> Reverse<'b> {
         Reverse { b, active, params, found: HashMap::new(), caller }
     }
 
-    fn from_loss(mut self, loss: NodeId) -> HashMap<NodeId, NodeId> {
+    fn run(mut self, loss: NodeId) -> HashMap<NodeId, NodeId> {
         if self.b.width(loss) != 1 {
             self.fail(format!("the derivative of a loss of width {}, expected 1", self.b.width(loss)));
         } else if self.active.of(self.b, loss) {
@@ -292,72 +293,5 @@ impl<'b> Reverse<'b> {
         }
         inner.iter().for_each(|_| self.b.close_loop());
         wanted.iter().map(|w| map.get(w).copied().unwrap_or(*w)).collect()
-    }
-}
-
-/// Which nodes depend, in a differentiable way, on something whose derivative is wanted.
-struct Activity {
-    wrt: HashSet<NodeId>,
-    params: bool,
-    /// Active carried values, by loop and number.
-    carried: HashSet<(LoopId, u32)>,
-    /// By node, filled up as nodes are added.
-    flags: Vec<bool>,
-}
-
-impl Activity {
-    fn new(b: &Builder, wrt: &[NodeId], params: bool) -> Activity {
-        let wrt = wrt.iter().copied().collect();
-        let mut activity = Activity { wrt, params, carried: HashSet::new(), flags: vec![] };
-        // A carried value is active if its initial value or its next value is, which may depend on itself: repeat
-        // until nothing is added.
-        loop {
-            let before = activity.carried.len();
-            activity.flags.clear();
-            activity.extend(b);
-            for node in &b.graph.nodes {
-                let Op::Repeat { id, init, next, .. } = &node.op else { continue };
-                for (k, (i, n)) in init.iter().zip(next).enumerate() {
-                    if activity.flags[i.0 as usize] || activity.flags[n.0 as usize] {
-                        activity.carried.insert((*id, k as u32));
-                    }
-                }
-            }
-            if activity.carried.len() == before {
-                return activity;
-            }
-        }
-    }
-
-    fn of(&mut self, b: &Builder, id: NodeId) -> bool {
-        self.extend(b);
-        self.flags.get(id.0 as usize).is_some_and(|f| *f)
-    }
-
-    fn copy_carried(&mut self, from: LoopId, to: LoopId) {
-        let copies: Vec<_> = self.carried.iter().filter(|(l, _)| *l == from).map(|&(_, k)| (to, k)).collect();
-        self.carried.extend(copies);
-    }
-
-    fn extend(&mut self, b: &Builder) {
-        for index in self.flags.len()..b.graph.nodes.len() {
-            let op = &b.graph.nodes[index].op;
-            let trained = |p: &ParamId| self.params && b.decl(*p).trained;
-            let carried = |repeat: &NodeId, k: &u32| match b.op(*repeat) {
-                Op::Repeat { id, .. } => self.carried.contains(&(*id, *k)),
-                _ => false,
-            };
-            let by_operands = || op.operands().iter().any(|o| self.flags[o.0 as usize]);
-            let active = match op {
-                Op::StopGradient(_) | Op::OneHot(_) | Op::LoopIndex(_) => false,
-                Op::Unary(Unary::Sign | Unary::Floor, _) | Op::Binary(Binary::Less, ..) => false,
-                Op::Param(p) | Op::Gather(p, _) => trained(p),
-                Op::Dense(_) => op.params().iter().any(trained) || by_operands(),
-                Op::LoopVar(id, k) => self.carried.contains(&(*id, *k)),
-                Op::RepeatOut(repeat, k) | Op::History(repeat, k, _) => carried(repeat, k),
-                _ => by_operands(),
-            };
-            self.flags.push(active || self.wrt.contains(&NodeId(index as u32)));
-        }
     }
 }
