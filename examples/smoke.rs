@@ -5,10 +5,12 @@ fn main() -> anyhow::Result<()> {
     let iters: u64 = std::env::args().nth(2).map_or(3, |s| s.parse().unwrap());
     let profile = std::env::args().nth(3).is_some();
     let environment = env::load("multigoal")?;
-    let mut table = toml::Table::new();
-    table.insert(name.clone(), toml::Value::Table(environment.preset(&name, "quick")?.clone()));
-    if name == "ppo" { if let Some(toml::Value::Table(t)) = table.get_mut("ppo") { let w = t.remove("w_g").unwrap(); t.insert("entropy_coef".into(), w); t.remove("output_init"); } }
-    let algorithm = Algorithm::resolve(&name, "released", &Layer { origin: "x".into(), table }, &[])?;
+    let algorithm = Algorithm::resolve(
+        &name,
+        &std::env::var("PRESET").unwrap_or("quick".into()),
+        &Layer { origin: "x".into(), table: environment.presets.clone() },
+        &[],
+    )?;
     let engine = Engine::new(&EngineOptions { profile, ..Default::default() })?;
     println!("{}", engine.adapter().name);
     let t = Instant::now();
@@ -18,8 +20,14 @@ fn main() -> anyhow::Result<()> {
     println!("dispatches {} budget {}", a.dispatches() + b.dispatches(), trainer.dispatch_budget());
     for _ in 0..iters {
         trainer.step()?;
-        for m in trainer.drain()? { println!("{m:?}"); }
+        for m in trainer.drain()? {
+            println!("{m:?}");
+        }
     }
-    if profile { for k in trainer.engine().profile() { println!("{k:?}"); } }
+    if profile {
+        for k in trainer.engine().profile() {
+            println!("{k:?}");
+        }
+    }
     Ok(())
 }

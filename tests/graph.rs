@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::*;
+use common::graphs::*;
 use flowmill::ir::*;
 
 fn stores(b: Builder, seed: u64) -> std::collections::HashMap<String, Vec<f64>> {

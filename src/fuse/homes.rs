@@ -98,16 +98,14 @@ fn take(counter: &mut u32, width: u32) -> u32 {
 /// Records: operands of gradients, batch means (side by side, so that one reduction serves them), loop histories.
 fn records(graph: &Graph, facts: &Facts, homes: &mut Homes) {
     let counts = loop_counts(graph);
-    for mean in 0..graph.means.len() {
-        for sink in &graph.sinks {
-            match sink {
-                Sink::Mean { mean: m, value } if *m == mean => {
-                    let feature = take(&mut homes.scratch_features, 1);
-                    let record = Record { feature, stride: 0, segments: 1, masked: true };
-                    homes.record.entry(*value).or_insert(record);
-                }
-                _ => {}
-            }
+    // Batch means outside loops come first and side by side.
+    for sink in &graph.sinks {
+        if let Sink::Mean { value, .. } = sink
+            && facts.context[value.0 as usize].is_none()
+        {
+            let feature = take(&mut homes.scratch_features, 1);
+            let record = Record { feature, stride: 0, segments: 1, masked: true };
+            homes.record.entry(*value).or_insert(record);
         }
     }
     let want = |node: NodeId, masked: bool, homes: &mut Homes| {
@@ -129,7 +127,8 @@ fn records(graph: &Graph, facts: &Facts, homes: &mut Homes) {
                 want(*dy, true, homes);
             }
             Sink::GradVector { dy, .. } => want(*dy, true, homes),
-            _ => {}
+            Sink::Mean { value, .. } => want(*value, true, homes),
+            Sink::Store { .. } => {}
         }
     }
     for node in &graph.nodes {

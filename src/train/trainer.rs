@@ -113,7 +113,7 @@ impl Trainer {
         let env_kernels = EnvKernels::new(&environment)?;
 
         let batch = rollout.samples() / config.minibatches as u32;
-        let sizes = Sizes::new(&engine, &program, &layout, &agent, batch)?;
+        let sizes = Sizes::new(&engine, &program, &layout, &agent, (batch, envs))?;
         let state_bytes = env_kernels.slot_bytes * u64::from(envs);
         let limit = engine.limits().storage_binding_bytes.min(engine.limits().buffer_bytes);
         check_memory("rollout", rollout.bytes(), limit, &config)?;
@@ -569,7 +569,7 @@ impl Sizes {
         program: &Program,
         params: &ParamLayout,
         agent: &Agent,
-        batch: u32,
+        (batch, envs): (u32, u32),
     ) -> Result<Self, TrainError> {
         let limits = engine.limits();
         let limit = limits.storage_binding_bytes.min(limits.buffer_bytes);
@@ -595,7 +595,7 @@ impl Sizes {
         let mut jobs = update.jobs.clone();
         spread_copies(&mut jobs, slices * chunks * gradient_words);
         let mut scratch_bytes = update.scratch_bytes(per_chunk * tile_rows);
-        let envs = agent_rows(agent, batch);
+        let envs = agent_rows(agent, envs);
         for kernel in program.kernels().iter().filter(|k| k.desc.name != update.desc.name) {
             scratch_bytes = scratch_bytes.max(kernel.scratch_bytes(envs));
         }
@@ -610,8 +610,8 @@ impl Sizes {
 }
 
 /// Rows of the widest dispatch outside the update.
-fn agent_rows(agent: &Agent, batch: u32) -> u32 {
-    agent.prepare.iter().map(|p| p.rows as u32).chain([batch]).max().unwrap_or(batch)
+fn agent_rows(agent: &Agent, envs: u32) -> u32 {
+    agent.prepare.iter().map(|p| p.rows as u32).chain([envs]).max().unwrap_or(envs)
 }
 
 /// How often the most used gradient word is written: each use gets partial gradients of its own.
