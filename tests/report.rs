@@ -636,6 +636,51 @@ fn a_comparison_shows_methods_seeds_and_measures() {
 }
 
 #[test]
+fn runs_are_drawn_again_from_their_directories_and_grouped_by_configuration() {
+    let parent = tempfile::tempdir().unwrap();
+    let run = |seed: u64, overrides: &[&str]| {
+        let overrides = overrides.iter().map(|setting| (*setting).to_owned()).collect();
+        let identity = RunIdentity { seed, overrides, ..identity() };
+        let dir = RunDir::create(parent.path(), &identity, UNIX_EPOCH).unwrap();
+        let mut log = MetricsLog::create(&dir, &TAGS).unwrap();
+        (0..6).for_each(|iteration| log.write(&row(iteration)).unwrap());
+        let build = BuildInfo {
+            version: String::new(),
+            git_commit: None,
+            adapter: String::new(),
+            driver: String::new(),
+            backend: String::new(),
+            precision: "f32".into(),
+            limits: serde_json::Map::new(),
+            run: identity,
+        };
+        dir.write_build(&build).unwrap();
+        dir
+    };
+    let dirs = [run(2, &[]), run(1, &["algo.w_b=0"]), run(1, &[])];
+    let groups = plot::group_runs(&dirs).unwrap();
+    let shape: Vec<(&str, usize)> = groups.iter().map(|group| (group.label.as_str(), group.seeds.len())).collect();
+    assert_eq!(shape, [("multigoal policyflow quick", 2), ("multigoal policyflow quick, algo.w_b=0", 1)]);
+
+    let names = |files: Vec<PathBuf>| -> Vec<String> {
+        assert!(files.iter().all(|file| file.is_file()));
+        files.iter().map(|file| file.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(plot::draw_run(&dirs[0]).unwrap()), ["learning-curve.svg", "learning-curve.png"]);
+    let data = MultiGoalData { snapshots: training_data().snapshots.split_off(3) };
+    dirs.iter().for_each(|dir| data.save(&dir.plots().join(plot::DATA_FILE)).unwrap());
+    let files = names(plot::draw_run(&dirs[0]).unwrap());
+    assert_eq!(files.len(), 6, "{files:?}");
+    let title = "multigoal policyflow quick, seed 2";
+    assert!(fs::read_to_string(dirs[0].plots().join("trajectories.svg")).unwrap().contains(title));
+
+    let files = names(plot::draw_runs(&dirs, parent.path()).unwrap());
+    assert_eq!(files, ["learning-curves.svg", "learning-curves.png", "comparison.svg", "comparison.png"]);
+    let comparison = fs::read_to_string(parent.path().join("comparison.svg")).unwrap();
+    assert!(comparison.contains("seed 2") && comparison.contains("algo.w_b=0"));
+}
+
+#[test]
 fn multigoal_data_reads_back_exactly_and_a_broken_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data.safetensors");

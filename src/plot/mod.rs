@@ -10,6 +10,7 @@ mod curves;
 mod data;
 mod multigoal;
 mod raster;
+mod runs;
 mod style;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ pub use comparison::{Comparison, ComparisonCell, ComparisonRow};
 pub use curves::{BandPoint, CurveGroup, LearningCurves, band};
 pub use data::{MultiGoalData, MultiGoalSnapshot, Trajectories};
 pub use multigoal::{FirstActionsPlot, TrajectoryPanels};
+pub use runs::{DATA_FILE, REWARD_TAG, draw_run, draw_runs, group_runs};
 
 /// Why a picture could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -213,7 +213,7 @@ pub(super) fn draw_first_actions<B: DrawingBackend>(
     let shares = first_actions(actions).shares;
     for (index, share) in shares.iter().enumerate() {
         // Near the edge of the panel; to the left and right off the axis, where the dots are densest.
-        let (x, y) = [(0.88, 0.36), (0.53, 0.92), (-0.53, 0.92), (-0.88, 0.36), (-0.53, -0.92), (0.53, -0.92)][index];
+        let (x, y) = [(0.8, 0.28), (0.53, 0.92), (-0.53, 0.92), (-0.8, 0.28), (-0.53, -0.92), (0.53, -0.92)][index];
         draw_share(canvas, &axes, axes.at(range * x, range * y), *share)?;
     }
     if scale_labels {
