@@ -35,6 +35,15 @@ pub struct LearningCurves {
     title: String,
     value_title: String,
     groups: Vec<Band>,
+    legend: Vec<LegendEntry>,
+}
+
+/// A group's place in the legend, which wraps: how many lines it has decides the height of the figure.
+#[derive(Debug, Clone)]
+struct LegendEntry {
+    text: String,
+    x: f64,
+    line: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -75,7 +84,13 @@ impl LearningCurves {
         if bands.is_empty() {
             return Err(PlotError::Empty(format!("no run has two values of `{tag}`")));
         }
-        Ok(Self { title: title.to_owned(), value_title: value_title.to_owned(), groups: bands })
+        let legend = legend(&bands)?;
+        Ok(Self { title: title.to_owned(), value_title: value_title.to_owned(), groups: bands, legend })
+    }
+
+    /// Height of the legend's lines after the first.
+    fn legend_extra(&self) -> f64 {
+        self.legend.last().map_or(0.0, |entry| entry.line as f64 * LEGEND_LINE)
     }
 
     /// Which uncertainty the picture shows, for the line under its title.
@@ -88,19 +103,11 @@ impl LearningCurves {
     }
 
     fn draw_legend<B: DrawingBackend>(&self, canvas: &mut Canvas<B>) -> Result<(), PlotError> {
-        let look = Text::new(12.0);
-        let (mut x, mut y) = (LEFT, 66.0);
-        for (index, group) in self.groups.iter().enumerate() {
-            let count = if group.seeds == 1 { "1 seed".to_owned() } else { format!("{} seeds", group.seeds) };
-            let text = format!("{} ({count})", group.label);
-            let width = canvas.text_width(&text, look)?;
-            if x > LEFT && x + 26.0 + width > f64::from(SIZE.0) - 20.0 {
-                (x, y) = (LEFT, y + LEGEND_LINE);
-            }
+        for (index, entry) in self.legend.iter().enumerate() {
+            let (x, y) = (entry.x, 66.0 + entry.line as f64 * LEGEND_LINE);
             let stroke = Stroke { color: color_of(index), alpha: 1.0, width: 3.0 };
             canvas.line(&[(x, y), (x + 18.0, y)], stroke)?;
-            canvas.text(&text, (x + 26.0, y), look)?;
-            x += 26.0 + width + 28.0;
+            canvas.text(&entry.text, (x + LEGEND_INDENT, y), Text::new(LEGEND_SIZE))?;
         }
         Ok(())
     }
@@ -142,20 +149,39 @@ impl LearningCurves {
 
 const LEFT: f64 = 72.0;
 const LEGEND_LINE: f64 = 20.0;
+const LEGEND_SIZE: f64 = 12.0;
+const LEGEND_INDENT: f64 = 26.0;
+
+fn legend(groups: &[Band]) -> Result<Vec<LegendEntry>, PlotError> {
+    let font = style::typeface(false)?;
+    let (mut x, mut line) = (LEFT, 0);
+    let mut entries = Vec::new();
+    for group in groups {
+        let count = if group.seeds == 1 { "1 seed".to_owned() } else { format!("{} seeds", group.seeds) };
+        let text = format!("{} ({count})", group.label);
+        let width = LEGEND_INDENT + style::layout(&font, &text, LEGEND_SIZE).1;
+        if x > LEFT && x + width > f64::from(SIZE.0) - 20.0 {
+            (x, line) = (LEFT, line + 1);
+        }
+        entries.push(LegendEntry { text, x, line });
+        x += width + 28.0;
+    }
+    Ok(entries)
+}
 
 impl Figure for LearningCurves {
     fn size(&self) -> (u32, u32) {
-        SIZE
+        (SIZE.0, SIZE.1 + self.legend_extra() as u32)
     }
 
     fn draw<B: DrawingBackend>(&self, canvas: &mut Canvas<B>) -> Result<(), PlotError> {
-        let (width, height) = (f64::from(SIZE.0), f64::from(SIZE.1));
+        let (width, height) = (f64::from(SIZE.0), f64::from(SIZE.1) + self.legend_extra());
         canvas.text(&self.title, (LEFT, 22.0), Text::new(16.0).bold())?;
         canvas.text(&self.subtitle(), (LEFT, 42.0), Text::new(12.0).color(style::MUTED))?;
         self.draw_legend(canvas)?;
         let (steps_end, seconds_end, y) = self.ranges();
         let (unit, unit_name) = time_unit(seconds_end);
-        let top = 92.0;
+        let top = 92.0 + self.legend_extra();
         let area = Rect { x: LEFT, y: top, width: (width - LEFT - 104.0) / 2.0, height: height - top - 56.0 };
         let steps = Axes { area, x: (0.0, steps_end), y };
         steps.draw(canvas, "environment steps", &self.value_title)?;
@@ -246,6 +272,21 @@ mod tests {
         assert!(points.iter().all(|point| (point.mean - point.x).abs() < 1e-9 && point.high - point.low < 1e-6));
         assert!(band(&[vec![(0.0, 1.0)]]).is_empty());
         assert!(band(&[vec![(0.0, 1.0), (1.0, 1.0)], vec![(2.0, 1.0), (3.0, 1.0)]]).is_empty());
+    }
+
+    #[test]
+    fn a_long_legend_wraps_and_the_figure_grows_by_its_lines() {
+        let point = |x: f64| BandPoint { x, mean: x, low: x, high: x };
+        let band = |index: usize| Band {
+            label: format!("multigoal policyflow quick, algo.brownian_weight=0.{index}"),
+            seeds: 3,
+            by_steps: vec![point(0.0), point(1.0)],
+            by_seconds: vec![],
+        };
+        let entries = legend(&(0..7).map(band).collect::<Vec<_>>()).unwrap();
+        let lines: Vec<usize> = entries.iter().map(|entry| entry.line).collect();
+        assert_eq!(lines, [0, 0, 1, 1, 2, 2, 3]);
+        assert!(entries.iter().filter(|entry| entry.x == LEFT).count() == 4);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Pictures of runs, as SVG and PNG from one drawing routine, without a display.
 //!
 //! A [`Figure`] draws itself on a [`Canvas`] in logical pixels; the canvas passes shapes on to one of plotters' backends:
-//! its SVG writer, or [`raster::Raster`] for PNG.
+//! its SVG writer, or the anti-aliasing bitmap of `raster` for PNG.
 
 mod axes;
 mod canvas;
