@@ -159,7 +159,8 @@ fn legend(groups: &[Band]) -> Result<Vec<LegendEntry>, PlotError> {
     for group in groups {
         let count = if group.seeds == 1 { "1 seed".to_owned() } else { format!("{} seeds", group.seeds) };
         let text = format!("{} ({count})", group.label);
-        let width = LEGEND_INDENT + style::layout(&font, &text, LEGEND_SIZE).1;
+        // A viewer of the SVG file may have only a wider typeface.
+        let width = LEGEND_INDENT + 1.1 * style::layout(&font, &text, LEGEND_SIZE).1;
         if x > LEFT && x + width > f64::from(SIZE.0) - 20.0 {
             (x, line) = (LEFT, line + 1);
         }

@@ -87,7 +87,8 @@ pub fn svg<F: Figure>(figure: &F) -> Result<String, PlotError> {
     drop(canvas.finish()?);
     // The backend's own header gives the size in canvas units; shown at logical size those become fractions of a pixel.
     let own = format!("width=\"{}\" height=\"{}\"", units.0, units.1);
-    let shown = format!("width=\"{width}\" height=\"{height}\" stroke-linejoin=\"round\" stroke-linecap=\"round\"");
+    let look = "font-stretch=\"condensed\" stroke-linejoin=\"round\" stroke-linecap=\"round\"";
+    let shown = format!("width=\"{width}\" height=\"{height}\" {look}");
     Ok(document.replacen(&own, &shown, 1))
 }
 

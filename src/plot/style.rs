@@ -29,8 +29,9 @@ pub const PALETTE: [RGBColor; 6] = [
     RGBColor(0x56, 0xb4, 0xe9), // sky blue
 ];
 
-/// The typeface as SVG names it. The PNG is drawn with the first, which the binary carries.
-pub const FONT_FAMILY: &str = "DejaVu Sans Condensed, DejaVu Sans, Verdana, sans-serif";
+/// The typeface as SVG names it. The PNG is drawn with the first, which the binary carries; some systems know it as the
+/// condensed face of the second, so the document asks for condensed faces; the others are about as wide.
+pub const FONT_FAMILY: &str = "DejaVu Sans Condensed, DejaVu Sans, Helvetica, Arial, sans-serif";
 /// Height of a lower-case x of that typeface, in ems.
 pub const FONT_X_HEIGHT: f64 = 0.547;
 
