@@ -28,7 +28,9 @@ pub struct RunIdentity {
 impl RunIdentity {
     /// The group that this run shares with its other seeds: `multigoal policyflow quick, algo.w_b=0`.
     pub fn label(&self) -> String {
-        let mut label = format!("{} {} {}", self.env, self.algo, self.preset);
+        let parts = [&self.env, &self.algo, &self.preset];
+        let known: Vec<&str> = parts.into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+        let mut label = known.join(" ");
         for setting in &self.overrides {
             label.push_str(", ");
             label.push_str(setting);
