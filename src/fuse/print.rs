@@ -307,7 +307,7 @@ impl Printer<'_> {
         let mut lines = Vec::new();
         match self.homes.home.get(&id) {
             Some(Home::Tile(base)) => lines.push(format!("{} = {};", self.tile(*base, feature), value.wide())),
-            Some(Home::Scratch(base)) if !self.homes.record.get(&id).is_some_and(|r| r.feature == *base) => {
+            Some(Home::Scratch(base)) if self.homes.record.get(&id).is_none_or(|r| r.feature != *base) => {
                 lines.push(format!("{} = {};", self.scratch(&format!("{base}u"), feature), value.wide()))
             }
             _ => {}

@@ -5,3 +5,4 @@ pub mod device;
 pub mod fresh;
 pub mod graphs;
 pub mod parity;
+pub mod programs;

@@ -14,7 +14,8 @@ impl Printer<'_> {
         let columns = if width <= 4 { 4 } else { self.shape.columns };
         let lanes = self.shape.col_lanes;
         let single = width <= columns * lanes;
-        let reads: Vec<Access> = dense.terms.iter().flat_map(|t| self.reads(t.x, false)).collect();
+        // Operands come from memory even where other readers have them in a register.
+        let reads: Vec<Access> = dense.terms.iter().flat_map(|t| self.access(t.x, false, false)).collect();
         let writes = self.access(id, true, false);
         let inputs: Vec<String> = dense.terms.iter().map(|t| self.describe(t)).collect();
         let bias = dense.bias.map(|b| format!(" + {}", self.graph.params[b.0 as usize].name)).unwrap_or_default();
@@ -38,9 +39,9 @@ impl Printer<'_> {
             (false, 1) => self.open(&format!("for (var c = 0u; c < {width}u; c += {columns}u)")),
             // Uniform bounds: every column lane makes the same number of passes.
             (false, _) => {
-                self.open(&format!("for (var pass = 0u; pass < {}u; pass++)", width.div_ceil(columns * lanes)));
+                self.open(&format!("for (var round = 0u; round < {}u; round++)", width.div_ceil(columns * lanes)));
                 self.line(&format!(
-                    "let c = min((pass * {lanes}u + col_lane) * {columns}u, {}u);",
+                    "let c = min((round * {lanes}u + col_lane) * {columns}u, {}u);",
                     (width - 1) / columns * columns
                 ));
             }
@@ -59,7 +60,7 @@ impl Printer<'_> {
         // Column lanes past the end repeat the last columns and must not write them.
         let idle = lanes > 1 && width.div_ceil(columns) % lanes != 0;
         if idle {
-            let column = if single { "col_lane".to_string() } else { format!("pass * {lanes}u + col_lane") };
+            let column = if single { "col_lane".to_string() } else { format!("round * {lanes}u + col_lane") };
             self.open(&format!("if ({column} < {}u)", width.div_ceil(columns)));
         }
         self.columns_out(id, width, columns);
@@ -154,7 +155,7 @@ impl Printer<'_> {
             self.quad(term, tensor, first, width, columns, "k", 4);
             self.close();
         }
-        if inputs % 4 > 0 {
+        if !inputs.is_multiple_of(4) {
             self.open("");
             self.quad(term, tensor, first, width, columns, &format!("{}u", 4 * quads), inputs % 4);
             self.close();
@@ -194,14 +195,14 @@ impl Printer<'_> {
             let mut lines = Vec::new();
             match self.homes.home.get(&id).copied() {
                 Some(Home::Tile(base)) => lines.push(format!("{} = {value};", self.tile(base, &feature))),
-                Some(Home::Scratch(base)) if !self.homes.record.get(&id).is_some_and(|r| r.feature == base) => {
+                Some(Home::Scratch(base)) if self.homes.record.get(&id).is_none_or(|r| r.feature != base) => {
                     lines.push(format!("{} = {value};", self.scratch(&format!("{base}u"), &feature)))
                 }
                 _ => {}
             }
             lines.extend(self.record_line(id, &value, &feature));
             lines.extend(self.store_lines(id, &value, &feature));
-            let tail = width % columns != 0 && column >= width % columns;
+            let tail = !width.is_multiple_of(columns) && column >= width % columns;
             if tail && !lines.is_empty() {
                 self.open(&format!("if (c + {column}u < {width}u)"));
             }
