@@ -270,15 +270,18 @@ impl Trainer {
             Ticket(trainer.tickets)
         };
         let [collected, control, stats] = std::array::from_fn(|_| ticket(self));
+        let submitted = Instant::now();
         let mut collect = self.plan.collect(self.clock);
         collect.readback(self.plan.control, 0, 4, collected);
         self.engine.submit(&collect)?;
+        // Drivers that execute while submitting are done with the rollout here; this looks and does not wait.
+        self.engine.poll()?;
+        let collected_at = self.engine.take(collected).map(|_| Instant::now());
         let mut learn = self.plan.learn(&self.agent, &mut self.clock);
         learn.readback(self.plan.control, 0, control::words(self.plan.means as usize) as u64 * 4, control);
         learn.readback(self.buffers.sums, 0, u64::from(STATS) * 4, stats);
         self.engine.submit(&learn)?;
-        let pending =
-            Pending { clock: self.clock, collected, control, stats, submitted: Instant::now(), collected_at: None };
+        let pending = Pending { clock: self.clock, collected, control, stats, submitted, collected_at };
         self.pending.push(pending);
         Ok(())
     }
