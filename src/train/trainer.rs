@@ -274,14 +274,11 @@ impl Trainer {
         let mut collect = self.plan.collect(self.clock);
         collect.readback(self.plan.control, 0, 4, collected);
         self.engine.submit(&collect)?;
-        // Drivers that execute while submitting are done with the rollout here; this looks and does not wait.
-        self.engine.poll()?;
-        let collected_at = self.engine.take(collected).map(|_| Instant::now());
         let mut learn = self.plan.learn(&self.agent, &mut self.clock);
         learn.readback(self.plan.control, 0, control::words(self.plan.means as usize) as u64 * 4, control);
         learn.readback(self.buffers.sums, 0, u64::from(STATS) * 4, stats);
         self.engine.submit(&learn)?;
-        let pending = Pending { clock: self.clock, collected, control, stats, submitted, collected_at };
+        let pending = Pending { clock: self.clock, collected, control, stats, submitted, collected_at: None };
         self.pending.push(pending);
         Ok(())
     }
@@ -291,13 +288,13 @@ impl Trainer {
         self.engine.poll()?;
         let mut done = Vec::new();
         while let Some(first) = self.pending.first_mut() {
-            if first.collected_at.is_none() && self.engine.take(first.collected).is_some() {
-                first.collected_at = Some(Instant::now());
+            if let Some((_, when)) = self.engine.take_at(first.collected) {
+                first.collected_at = Some(when);
             }
-            let Some(stats) = self.engine.take(first.stats) else { break };
+            let Some((stats, finished)) = self.engine.take_at(first.stats) else { break };
             let pending = self.pending.remove(0);
             let control = self.engine.take(pending.control).unwrap_or_default();
-            done.push(self.metrics(&pending, &words(&control), &words(&stats))?);
+            done.push(self.metrics(&pending, finished, &words(&control), &words(&stats))?);
         }
         Ok(done)
     }
@@ -320,12 +317,12 @@ impl Trainer {
     fn metrics(
         &mut self,
         pending: &Pending,
+        now: Instant,
         control_words: &[f32],
         stats: &[f32],
     ) -> Result<IterationMetrics, TrainError> {
         let iteration = pending.clock.iteration;
         let at = |i: usize| f64::from(control_words.get(i).copied().unwrap_or(f32::NAN));
-        let now = Instant::now();
         let start = pending.submitted.max(self.last_finished);
         let collected = pending.collected_at.unwrap_or(now).max(start);
         self.last_finished = now;
