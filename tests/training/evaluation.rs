@@ -6,7 +6,7 @@ use crate::support::*;
 
 fn evaluator(trainer: &mut Trainer, noise: EvalNoise) -> Evaluator {
     let buffers = trainer.parameter_buffers();
-    Evaluator::new(trainer.split(), buffers, noise, 100, 100 * 11).unwrap()
+    Evaluator::new(trainer.split(), buffers, noise, 4096, 4096 * 11).unwrap()
 }
 
 #[test]
@@ -27,10 +27,14 @@ fn evaluations_repeat_differ_by_round_ignore_the_batch_and_leave_training_alone(
     assert_eq!(first, sampled.run(engine, 100, 10, 4, 0).unwrap(), "the same round");
     assert_ne!(first.actions, sampled.run(engine, 100, 10, 4, 1).unwrap().actions, "another round");
     assert_ne!(first.actions, sampled.run(engine, 100, 10, 5, 0).unwrap().actions, "another seed");
-    let one = sampled.run(engine, 1, 10, 4, 0).unwrap();
+    let (one, many) = (sampled.run(engine, 1, 10, 4, 0).unwrap(), sampled.run(engine, 4096, 10, 4, 0).unwrap());
     for t in 0..10 {
         assert_eq!(first.action(t, 0), one.action(t, 0), "environment 0 alone, step {t}");
-        assert_eq!(first.observation(t, 0), one.observation(t, 0), "environment 0 alone, step {t}");
+        for env in 0..100 {
+            assert_eq!(first.action(t, env), many.action(t, env), "environment {env} among 4096, step {t}");
+            assert_eq!(first.observation(t, env), many.observation(t, env), "environment {env} among 4096, step {t}");
+        }
+        assert_ne!(first.action(t, 0), first.action(t, 1), "environments must differ for this to mean something");
     }
     assert_eq!(first.observation(0, 0), [0.0; 4], "MultiGoal is evaluated from rest at the origin");
 
@@ -42,8 +46,8 @@ fn evaluations_repeat_differ_by_round_ignore_the_batch_and_leave_training_alone(
     }
     assert_ne!(first.actions, still.actions);
 
-    let too_many = sampled.run(engine, 101, 5, 4, 0).unwrap_err();
-    assert!(too_many.is_input_error() && too_many.to_string().contains("505 samples"), "{too_many}");
+    let too_many = sampled.run(engine, 4097, 4, 4, 0).unwrap_err();
+    assert!(too_many.is_input_error() && too_many.to_string().contains("20485 samples"), "{too_many}");
     train(&mut trainer, 1);
     assert_eq!(differing(&expected, &state(&mut trainer)), Vec::<String>::new(), "evaluations changed training");
 }

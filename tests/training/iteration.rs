@@ -20,11 +20,11 @@ fn predicted(steps: usize, epochs: usize, minibatches: usize, prepared: usize, f
 fn an_iteration_has_the_predicted_dispatches_within_the_budget_and_never_waits_or_reads_back_inside() {
     for (name, prepared) in [("policyflow", 2), ("ppo", 0)] {
         let environment = environment("multigoal");
-        let algorithm = small(&environment, name, &["horizon=5", "epochs=3", "minibatches=2"]);
+        let algorithm = small(&environment, name, &["epochs=3", "minibatches=2"]);
         let Some(mut trainer) = trainer(&environment, &algorithm, 1) else { return };
-        assert_eq!(trainer.dispatch_budget(), 2 * 5 + 4 * 3 * 2 + 16);
+        assert_eq!(trainer.dispatch_budget(), 2 * 7 + 4 * 3 * 2 + 16);
         for iteration in 0..3 {
-            let expected = predicted(5, 3, 2, prepared, iteration == 0);
+            let expected = predicted(7, 3, 2, prepared, iteration == 0);
             assert!(expected <= trainer.dispatch_budget());
             let (collect, learn) = trainer.recordings();
             assert_eq!(collect.dispatches() + learn.dispatches(), expected, "{name}, iteration {iteration}");
@@ -42,7 +42,7 @@ fn an_iteration_has_the_predicted_dispatches_within_the_budget_and_never_waits_o
         let before = trainer.engine().counters();
         let metrics = trainer.drain().unwrap();
         assert_eq!(metrics.iter().map(|m| m.iteration).collect::<Vec<_>>(), [1, 2, 3]);
-        assert_eq!(metrics[2].env_steps, 3 * 64 * 5);
+        assert_eq!(metrics[2].env_steps, 3 * 60 * 7);
         assert_eq!((trainer.engine().counters() - before).waits, 0, "metrics are collected without waiting");
         assert_eq!(trainer.under_way(), 0);
     }
@@ -64,9 +64,8 @@ fn updates(trainer: &Trainer) -> Vec<TileArgs> {
 #[test]
 fn the_minibatches_of_an_epoch_visit_every_sample_once_and_every_epoch_in_another_order() {
     let environment = environment("multigoal");
-    // 60 x 7 samples in 4 minibatches of 105 rows, which no tile divides.
-    let overrides = ["num_envs=60", "horizon=7", "epochs=3", "minibatches=4", "hidden=[5]"];
-    let Some(mut trainer) = trainer(&environment, &small(&environment, "policyflow", &overrides), 9) else { return };
+    let algorithm = small(&environment, "policyflow", &["epochs=3"]);
+    let Some(mut trainer) = trainer(&environment, &algorithm, 9) else { return };
     let mut orders = vec![];
     for iteration in 0..2 {
         let updates = updates(&trainer);

@@ -24,11 +24,11 @@ fn the_ratio_is_one_while_the_policy_is_the_one_that_collected_the_data() {
     let variants: [(&str, &[&str]); 4] = [
         ("ppo", &[]),
         ("policyflow", &[]),
-        ("policyflow", &["path=interpolant", "time_sampling=usc", "flow_steps=3"]),
-        ("policyflow", &["path=trigflow", "time_sampling=multi-usd", "hidden=[7, 5]", "activation=elu"]),
+        ("policyflow", &["path=interpolant", "time_sampling=usc", "hidden=[5]"]),
+        ("policyflow", &["path=trigflow", "time_sampling=multi-usd", "multi_times=2", "hidden=[5]", "activation=elu"]),
     ];
     for (name, overrides) in variants {
-        let algorithm = frozen(&environment, name, &[&["value_loss=mse"], overrides].concat());
+        let algorithm = frozen(&environment, name, overrides);
         let Some(mut trainer) = trainer(&environment, &algorithm, 4) else { return };
         let before = trainer.parameters().unwrap();
         let metrics = train(&mut trainer, 1).remove(0);
@@ -53,7 +53,7 @@ fn the_ratio_is_one_while_the_policy_is_the_one_that_collected_the_data() {
 #[test]
 fn advantages_and_returns_of_a_rollout_equal_the_twin() {
     let environment = walk(6, "1.0 - x * x");
-    let algorithm = frozen(&environment, "policyflow", &["num_envs=70", "horizon=16", "minibatches=1"]);
+    let algorithm = frozen(&environment, "ppo", &["num_envs=70", "horizon=16", "minibatches=1"]);
     let Some(mut trainer) = trainer(&environment, &algorithm, 6) else { return };
     let (envs, steps) = (70, 16);
     let samples = envs * steps;
@@ -103,8 +103,7 @@ fn gradients(trainer: &mut Trainer) -> Vec<(String, Vec<f32>)> {
 #[test]
 fn a_minibatch_in_chunks_gives_the_gradients_of_the_whole() {
     let environment = environment("multigoal");
-    // 420 rows: 14 tiles of 32, or fewer larger ones.
-    let algorithm = small(&environment, "policyflow", &["num_envs=60", "horizon=7", "epochs=1", "minibatches=1"]);
+    let algorithm = small(&environment, "policyflow", &["epochs=1", "minibatches=1"]);
     let Some(mut whole) = trainer(&environment, &algorithm, 12) else { return };
     let expected = gradients(&mut whole);
     let expected_metrics = train(&mut whole, 1);
@@ -166,7 +165,7 @@ fn the_adaptive_rate_follows_the_divergence_on_the_device() {
 #[test]
 fn the_degenerate_gaussian_trains_without_base_noise() {
     let environment = environment("multigoal");
-    let algorithm = small(&environment, "policyflow", &["degenerate_gaussian=true"]);
+    let algorithm = small(&environment, "policyflow", &["degenerate_gaussian=true", "hidden=[5]"]);
     let Some(mut trainer) = trainer(&environment, &algorithm, 1) else { return };
     let before = trainer.parameters().unwrap();
     let metrics = train(&mut trainer, 3);

@@ -47,8 +47,8 @@ fn counts_out_of_range_are_refused_by_name() {
         (|a| a.train_mut().horizon = 0, "`horizon` is 0"),
         (|a| a.train_mut().minibatches = 0, "`minibatches` is 0"),
         (
-            |a| a.train_mut().minibatches = 5,
-            "`minibatches` is 5, which does not divide the batch of 64 environments x 8 steps = 512; near it: 1, 2, 4, 8",
+            |a| a.train_mut().minibatches = 8,
+            "`minibatches` is 8, which does not divide the batch of 60 environments x 7 steps = 420; near it: 1, 2, 3, 4, 5, 6, 7, 10, 12, 14, 15",
         ),
         (|a| a.train_mut().horizon = 100_000_000, "use fewer environments"),
     ];
@@ -61,7 +61,7 @@ fn counts_out_of_range_are_refused_by_name() {
 #[test]
 fn a_reward_that_is_not_finite_stops_the_run_and_keeps_the_parameters() {
     let environment = walk(20, "select(1.0, 3e38 * (10.0 + x), (*state).age > 5.0)");
-    let algorithm = small(&environment, "policyflow", &["horizon=4"]);
+    let algorithm = small(&environment, "ppo", &["horizon=4"]);
     let Some(mut trainer) = trainer(&environment, &algorithm, 1) else { return };
     train(&mut trainer, 1);
     let good = trainer.parameters().unwrap();
