@@ -2,7 +2,7 @@
 
 use flowmill::algo::Algorithm;
 use flowmill::env::Environment;
-use flowmill::train::{Checkpoint, TrainError, TrainOptions, Trainer};
+use flowmill::train::{Checkpoint, RolloutLayout, TrainError, TrainOptions, Trainer};
 
 use crate::support::*;
 
@@ -32,16 +32,18 @@ fn more_environments_than_memory_are_refused_with_the_limit_and_a_number_that_fi
     assert!(error.is_input_error(), "{text}");
     assert!(text.contains("`num_envs` is 4000000"), "{text}");
     assert!(text.contains(&format!("{:.1} MiB", limit as f64 / 1048576.0)), "{text}");
-    // The number it offers is one that fits: it trains, or at least passes this check.
-    let fits: usize =
-        text.rsplit(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("no number at the end: {text}"));
-    assert!(fits > 1000 && fits < 4_000_000, "{text}");
+    // The number it offers is nearly the largest that fits.
+    let fits: u32 = text.rsplit(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("no number at the end: {text}"));
+    let agent = small(&environment, "policyflow", &[]).agent(spaces(&environment), 1).unwrap();
+    let bytes = |envs: u32| RolloutLayout::new(&agent, &agent.act, environment.obs_dim(), envs, 7, true).bytes();
+    assert!(bytes(fits) <= limit && bytes(fits + fits / 100) > limit, "{fits} environments take {}", bytes(fits));
 }
 
 #[test]
 fn counts_out_of_range_are_refused_by_name() {
     let environment = environment("multigoal");
-    let cases: [(fn(&mut Algorithm), &str); 6] = [
+    type Change = fn(&mut Algorithm);
+    let cases: [(Change, &str); 6] = [
         (|a| a.train_mut().num_envs = 0, "`num_envs` is 0, expected 1..="),
         (|a| a.train_mut().num_envs = 5_000_000, "`num_envs` is 5000000, expected 1..="),
         (|a| a.train_mut().horizon = 0, "`horizon` is 0"),

@@ -5,7 +5,7 @@ use flowmill::env::Environment;
 use flowmill::gpu::{Engine, EngineOptions};
 use flowmill::train::{Checkpoint, IterationMetrics, TrainOptions, Trainer};
 
-pub use crate::common::agents::{algorithm, environment};
+pub use crate::common::agents::{algorithm, environment, spaces};
 
 /// Settings that make an iteration cheap, and steps large enough to see. Sizes are odd on purpose: 420 samples in
 /// minibatches of 105 rows, which no tile divides. Software drivers compile a new update kernel for tens of seconds and
