@@ -6,3 +6,4 @@ pub mod device;
 pub mod fresh;
 pub mod graphs;
 pub mod parity;
+pub mod programs;

@@ -1,0 +1,231 @@
+//! Generated programs on the adapter against the f64 reference executor: stores, batch means and gradients.
+
+mod common;
+
+use common::device::engine;
+use common::fresh::Fresh;
+use common::programs::{Case, check};
+use flowmill::algo::{Algorithm, PolicyFlowConfig, PpoConfig, Spaces};
+use flowmill::fuse::Target;
+use flowmill::ir::{Binary, Builder, Graph, NodeId, Unary};
+
+/// The design limits, the software driver's shape, and so little workgroup memory that nearly everything spills. Loops
+/// stay rolled, which a software driver compiles much faster; `unrolled_loops_match` covers the other form.
+const TARGETS: [Target; 3] = [
+    Target { rolled: true, ..Target::PORTABLE },
+    Target::SOFTWARE,
+    Target { workgroup_bytes: 1 << 10, invocations: 64, rows_only: false, rolled: true },
+];
+
+fn check_all(graphs: &[Graph], rows: &[u32], shuffle: bool, tolerance: f64) {
+    check_on(&TARGETS, graphs, rows, shuffle, tolerance);
+}
+
+fn check_on(targets: &[Target], graphs: &[Graph], rows: &[u32], shuffle: bool, tolerance: f64) {
+    let Some(mut engine) = engine() else { return };
+    let mut fresh = Fresh::new(7);
+    for graph in graphs {
+        for &target in targets {
+            for (i, &rows) in rows.iter().enumerate() {
+                let shuffle = shuffle.then_some(rows + 5 * i as u32);
+                let case = Case { target, rows, shuffle, slices: [1, 3][i % 2] };
+                if let Err(report) = check(&mut engine, graph, case, &mut fresh, tolerance) {
+                    panic!("{target:?}, {rows} rows: {report}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_elementwise_op_matches() {
+    let mut g = Builder::new("elementwise");
+    let x = g.input("x", 5);
+    let y = g.input("y", 5);
+    let s = g.input("s", 1);
+    let u = g.uniform("scale");
+    let p = g.param("offset", 1, 5, false);
+    let p = g.vector(p);
+    let all = [
+        Unary::Neg,
+        Unary::Exp,
+        Unary::Sin,
+        Unary::Cos,
+        Unary::Tanh,
+        Unary::Abs,
+        Unary::Sign,
+        Unary::Floor,
+        Unary::Relu,
+        Unary::Elu,
+        Unary::EluSlope,
+        Unary::Silu,
+        Unary::SiluSlope,
+        Unary::Mish,
+        Unary::MishSlope,
+    ];
+    for f in all {
+        let v = g.unary(f, x);
+        let v = g.add(v, p);
+        g.store(&format!("{f:?}"), v);
+        let scalar = g.unary(f, s);
+        let scalar = g.mul(scalar, u);
+        g.store(&format!("{f:?}_1"), scalar);
+    }
+    let positive = g.square(x);
+    let positive = g.offset(positive, 0.5);
+    for f in [Unary::Log, Unary::Sqrt, Unary::Recip] {
+        let v = g.unary(f, positive);
+        g.store(&format!("{f:?}"), v);
+    }
+    for f in [Binary::Add, Binary::Sub, Binary::Mul, Binary::Min, Binary::Max, Binary::Less] {
+        let v = g.binary(f, x, y);
+        let v = g.mul(v, u);
+        g.store(&format!("{f:?}"), v);
+        let broadcast = g.binary(f, x, s);
+        g.store(&format!("{f:?}_broadcast"), broadcast);
+    }
+    let v = g.div(x, positive);
+    g.store("Div", v);
+    let c = g.less(x, y);
+    let v = g.select(c, y, p);
+    g.store("Select", v);
+    check_all(&[g.finish().unwrap()], &[1, 37], false, 2e-5);
+}
+
+#[test]
+fn shapes_sums_tables_and_draws_match() {
+    let mut g = Builder::new("shapes");
+    let x = g.input("x", 7);
+    let index = g.input("index", 1);
+    let table = g.param("table", 3, 6, true);
+    let (a, b) = (g.slice(x, 1, 3), g.slice(x, 4, 3));
+    let sines = g.sin(b);
+    let joined = g.concat(&[sines, a]);
+    let row = g.gather(table, index);
+    let mixed = g.mul(joined, row);
+    let hot = g.one_hot(index, 3);
+    let hot = g.mul(hot, a);
+    let total = g.sum(mixed);
+    let hot_total = g.sum(hot);
+    let normal = g.normal(5, 3);
+    let uniform = g.uniform_draw(6, 1);
+    let normals = g.mul(normal, a);
+    let noisy = g.add(total, uniform);
+    let loss = g.mul(noisy, hot_total);
+    g.store("joined", joined);
+    g.store("mixed", mixed);
+    g.store("normals", normals);
+    g.store("uniform", uniform);
+    g.mean("loss", loss);
+    g.mean("total", total);
+    g.differentiate(loss);
+    check_all(&[g.finish().unwrap()], &[5, 64, 133], false, 5e-5);
+}
+
+/// A network `x -> widths`, squared error to `y`, differentiated.
+fn network(widths: &[usize], activation: Unary) -> Graph {
+    let mut g =
+        Builder::new(&format!("network_{}", widths.iter().map(|w| w.to_string()).collect::<Vec<_>>().join("_")));
+    let mut h = g.input("x", widths[0]);
+    for (i, pair) in widths.windows(2).enumerate() {
+        let w = g.param(&format!("w{i}"), pair[0], pair[1], true);
+        let b = g.param(&format!("b{i}"), 1, pair[1], true);
+        h = g.dense(h, w, Some(b));
+        if i + 2 < widths.len() {
+            h = g.unary(activation, h);
+        }
+    }
+    let y = g.input("y", widths[widths.len() - 1]);
+    let error = g.sub(h, y);
+    let error = g.square(error);
+    let loss = g.sum(error);
+    g.store("output", h);
+    g.mean("loss", loss);
+    g.differentiate(loss);
+    g.finish().unwrap()
+}
+
+#[test]
+fn networks_of_odd_widths_and_their_gradients_match() {
+    let graphs = [
+        network(&[3, 5, 1], Unary::Tanh),
+        network(&[1, 33, 31, 2], Unary::Mish),
+        network(&[6, 12, 9, 7, 3], Unary::Elu),
+    ];
+    check_all(&graphs, &[1, 70], true, 1e-4);
+}
+
+#[test]
+fn wide_networks_and_their_gradients_match() {
+    let graphs = [
+        network(&[129, 130, 65], Unary::Silu),
+        network(&[10, 512, 3], Unary::Relu),
+        network(&[8, 256, 256, 4], Unary::Mish),
+    ];
+    check_all(&graphs, &[33], true, 3e-4);
+}
+
+/// Midpoint RK2 of a small velocity network, differentiated through the loop.
+fn flow(width: usize, hidden: usize, steps: u32) -> Graph {
+    let mut g = Builder::new("flow");
+    let obs = g.input("obs", 3);
+    let z = g.normal(9, width);
+    let (wx, wo) = (g.param("wx", width, hidden, true), g.param("wo", 3, hidden, true));
+    let (b, w, c) = (g.param("b", 1, hidden, true), g.param("w", hidden, width, true), g.param("c", 1, width, true));
+    let wb = g.vector(b);
+    let velocity = |g: &mut Builder, x: NodeId, t: NodeId| {
+        let a = g.dense(x, wx, None);
+        let s = g.dense(obs, wo, None);
+        let h = g.add(a, s);
+        let tb = g.mul(wb, t);
+        let h = g.add(h, tb);
+        let h = g.mish(h);
+        g.dense(h, w, Some(c))
+    };
+    let dt = 1.0 / steps as f32;
+    let end = g.repeat(steps, &[z], |g, i, x| {
+        let t = g.scale(i, dt);
+        let k1 = velocity(g, x[0], t);
+        let half = g.scale(k1, 0.5 * dt);
+        let middle = g.add(x[0], half);
+        let tm = g.offset(t, 0.5 * dt);
+        let k2 = velocity(g, middle, tm);
+        let whole = g.scale(k2, dt);
+        vec![g.add(x[0], whole)]
+    });
+    let square = g.square(end[0]);
+    let loss = g.sum(square);
+    g.store("end", end[0]);
+    g.mean("loss", loss);
+    g.differentiate(loss);
+    g.finish().unwrap()
+}
+
+#[test]
+fn unrolled_loops_match() {
+    let targets = [Target::PORTABLE, Target { rolled: false, ..Target::SOFTWARE }];
+    check_on(&targets, &[network(&[3, 6, 5, 2], Unary::Mish), flow(2, 5, 2)], &[9], false, 2e-4);
+}
+
+#[test]
+fn loops_and_gradients_through_them_match() {
+    check_all(&[flow(2, 13, 3), flow(1, 4, 2)], &[3, 41], false, 2e-4);
+}
+
+#[test]
+fn policyflow_and_ppo_programs_match() {
+    let spaces = Spaces { observation: 5, action: 3 };
+    let mut config = PolicyFlowConfig::default();
+    config.train.hidden = vec![18, 9];
+    config.embedding = 16;
+    config.flow_steps = 3;
+    let ppo = PpoConfig { train: config.train.clone(), ..PpoConfig::default() };
+    for algorithm in [Algorithm::PolicyFlow(config), Algorithm::Ppo(ppo)] {
+        let agent = algorithm.agent(spaces, 3).unwrap();
+        let prepared = agent.prepare.iter().map(|p| p.graph.clone()).filter(|g| g.name != "fold_time");
+        let whole: Vec<Graph> =
+            prepared.chain([agent.act.clone(), agent.act_zero.clone(), agent.value.clone()]).collect();
+        check_all(&whole, &[2, 50], false, 1e-4);
+        check_all(&[agent.update.clone()], &[2, 90], true, 1e-3);
+    }
+}
