@@ -99,7 +99,18 @@ const SCRATCH_BYTES: u64 = 256 << 20;
 
 impl Trainer {
     /// Plan, check memory, compile, initialise. Nothing is allocated before all sizes are known to fit.
-    pub fn new(mut engine: Engine, environment: Environment, options: TrainOptions) -> Result<Self, TrainError> {
+    pub fn new(engine: Engine, environment: Environment, options: TrainOptions) -> Result<Self, TrainError> {
+        Self::with_scratch(engine, environment, options, SCRATCH_BYTES)
+    }
+
+    /// [`Trainer::new`] with an update that fills at most `scratch_bytes` of scratch at once: a minibatch that needs more
+    /// goes through it in chunks.
+    pub fn with_scratch(
+        mut engine: Engine,
+        environment: Environment,
+        options: TrainOptions,
+        scratch_bytes: u64,
+    ) -> Result<Self, TrainError> {
         let started = Instant::now();
         let config = options.algorithm.train().clone();
         let (envs, steps) = (config.num_envs as u32, config.horizon as u32);
@@ -113,7 +124,7 @@ impl Trainer {
         let env_kernels = EnvKernels::new(&environment)?;
 
         let batch = rollout.samples() / config.minibatches as u32;
-        let sizes = Sizes::new(&engine, &program, &layout, &agent, (batch, envs))?;
+        let sizes = Sizes::new(&engine, &program, &layout, &agent, (batch, envs), scratch_bytes)?;
         let state_bytes = env_kernels.slot_bytes * u64::from(envs);
         let limit = engine.limits().storage_binding_bytes.min(engine.limits().buffer_bytes);
         check_memory("rollout", rollout.bytes(), limit, &config)?;
@@ -326,13 +337,14 @@ impl Trainer {
         let start = pending.submitted.max(self.last_finished);
         let collected = pending.collected_at.unwrap_or(now).max(start);
         self.last_finished = now;
-        if at(control::NON_FINITE) != 0.0 {
-            return Err(TrainError::NonFinite { iteration, what: "a loss or the gradient norm".into() });
-        }
         let [episodes, returns, lengths, strange] =
             std::array::from_fn(|i| f64::from(stats.get(i).copied().unwrap_or(0.0)));
         if strange > 0.0 {
             return Err(TrainError::NonFinite { iteration, what: "a reward or an observation".into() });
+        }
+        // After the environment, because what is wrong there makes the loss wrong too.
+        if at(control::NON_FINITE) != 0.0 {
+            return Err(TrainError::NonFinite { iteration, what: "a loss or the gradient norm".into() });
         }
         if episodes > 0.0 {
             self.last_return = (returns / episodes, lengths / episodes);
@@ -520,6 +532,9 @@ fn check_counts(envs: usize, steps: usize, minibatches: usize) -> Result<(), Tra
     if envs == 0 || envs > MAX_ENVS as usize {
         return Err(TrainError::Setting(format!("`num_envs` is {envs}, expected 1..={MAX_ENVS}")));
     }
+    if let Some(key) = [("horizon", steps), ("minibatches", minibatches)].iter().find(|(_, value)| *value == 0) {
+        return Err(TrainError::Setting(format!("`{}` is 0, expected at least 1", key.0)));
+    }
     let samples = envs.checked_mul(steps).filter(|s| u32::try_from(*s).is_ok());
     let Some(samples) = samples else {
         return Err(TrainError::Setting(format!(
@@ -570,10 +585,11 @@ impl Sizes {
         params: &ParamLayout,
         agent: &Agent,
         (batch, envs): (u32, u32),
+        scratch_bytes: u64,
     ) -> Result<Self, TrainError> {
         let limits = engine.limits();
         let limit = limits.storage_binding_bytes.min(limits.buffer_bytes);
-        let scratch_limit = limit.min(SCRATCH_BYTES);
+        let scratch_limit = limit.min(scratch_bytes);
         let update = &program.update;
         let tile_rows = update.shape.rows();
         let per_tile = update.scratch_bytes(tile_rows).max(1);

@@ -1,0 +1,496 @@
+// Graph `policyflow_act` as one kernel: a workgroup owns a tile of 32 rows.
+// 8 x 1 invocations (rows / 4 x columns); 168 features in workgroup memory, 0 in scratch; limits 32768 B, 256 invocations.
+//   in  obs [rows, 4]
+//   out z [rows, 2]
+//   out phi1 [rows, 2]
+//   out noise [rows, 2]
+//   out action [rows, 2]
+//   out logp [rows, 1]
+//   out value [rows, 1]
+
+// Twin: fuse::TileArgs.
+struct Args {
+    rows: u32,
+    first_row: u32,
+    shuffle_count: u32,
+    step: u32,
+    seed_lo: u32,
+    seed_hi: u32,
+    iteration: u32,
+    shuffle_stream: u32,
+}
+var<immediate> args: Args;
+
+@group(0) @binding(0) var<storage, read> frozen: array<vec4f>;
+@group(0) @binding(1) var<storage, read> params: array<vec4f>;
+@group(0) @binding(2) var<storage, read> frozen_f32: array<f32>;
+@group(0) @binding(3) var<storage, read_write> rollout_f32: array<f32>;
+
+var<workgroup> tile: array<vec4f, 1344>; // [feature][row lane], 4 rows a lane
+
+// shaders/lib/rng.wgsl
+
+
+// Draws of four rows at one feature, keyed by (seed, stream, iteration, step, row, feature).
+fn normal4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
+    let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
+    return vec4f(
+        normal_draw(key, vec4u(args.step, rows.x, lane, 0u)),
+        normal_draw(key, vec4u(args.step, rows.y, lane, 0u)),
+        normal_draw(key, vec4u(args.step, rows.z, lane, 0u)),
+        normal_draw(key, vec4u(args.step, rows.w, lane, 0u)),
+    );
+}
+
+fn uniform4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
+    let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
+    return vec4f(
+        uniform_draw(key, vec4u(args.step, rows.x, lane, 0u)),
+        uniform_draw(key, vec4u(args.step, rows.y, lane, 0u)),
+        uniform_draw(key, vec4u(args.step, rows.z, lane, 0u)),
+        uniform_draw(key, vec4u(args.step, rows.w, lane, 0u)),
+    );
+}
+
+// shaders/lib/activations.wgsl
+
+
+@compute @workgroup_size(8)
+fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workgroup: vec3u) {
+    let row_lane = lane;
+    let row = vec4u((workgroup.x * 8u + row_lane) * 4u) + vec4u(0u, 1u, 2u, 3u);
+    let valid = row < vec4u(args.rows);
+    // Rows past the end repeat the last one; nothing of them is stored.
+    let within = vec4u(args.first_row) + min(row, vec4u(args.rows - 1u));
+    let sample = within;
+    let draw_row = min(row, vec4u(args.rows - 1u));
+    // [rows, 4]: obs_0
+    for (var f = 0u; f < 4u; f++) {
+        let obs_0 = vec4f(rollout_f32[0u + sample.x * 4u + f], rollout_f32[0u + sample.y * 4u + f], rollout_f32[0u + sample.z * 4u + f], rollout_f32[0u + sample.w * 4u + f]);
+        tile[f * 8u + row_lane] = obs_0;
+    }
+    // dense_1 [rows, 32] = obs_0 [4] · fold.state
+    for (var c = 0u; c < 32u; c += 8u) {
+        var a0 = vec4f(0.0);
+        var a1 = vec4f(0.0);
+        var a2 = vec4f(0.0);
+        var a3 = vec4f(0.0);
+        var a4 = vec4f(0.0);
+        var a5 = vec4f(0.0);
+        var a6 = vec4f(0.0);
+        var a7 = vec4f(0.0);
+        for (var k = 0u; k < 4u; k++) {
+            let x = tile[k * 8u + row_lane];
+            let w = (3872u + k * 32u + c) / 4u;
+            let w0 = frozen[w + 0u];
+            let w1 = frozen[w + 1u];
+            a0 = fma(x, vec4f(w0.x), a0);
+            a1 = fma(x, vec4f(w0.y), a1);
+            a2 = fma(x, vec4f(w0.z), a2);
+            a3 = fma(x, vec4f(w0.w), a3);
+            a4 = fma(x, vec4f(w1.x), a4);
+            a5 = fma(x, vec4f(w1.y), a5);
+            a6 = fma(x, vec4f(w1.z), a6);
+            a7 = fma(x, vec4f(w1.w), a7);
+        }
+        tile[(4u + c) * 8u + row_lane] = a0;
+        tile[(4u + (c + 1u)) * 8u + row_lane] = a1;
+        tile[(4u + (c + 2u)) * 8u + row_lane] = a2;
+        tile[(4u + (c + 3u)) * 8u + row_lane] = a3;
+        tile[(4u + (c + 4u)) * 8u + row_lane] = a4;
+        tile[(4u + (c + 5u)) * 8u + row_lane] = a5;
+        tile[(4u + (c + 6u)) * 8u + row_lane] = a6;
+        tile[(4u + (c + 7u)) * 8u + row_lane] = a7;
+    }
+    // [rows, 2]: normal_draw_2
+    for (var f = 0u; f < 2u; f++) {
+        let normal_draw_2 = normal4(1u, draw_row, f);
+        tile[(36u + f) * 8u + row_lane] = normal_draw_2;
+        if (valid.x) { rollout_f32[540672u + sample.x * 2u + f] = (normal_draw_2).x; }
+        if (valid.y) { rollout_f32[540672u + sample.y * 2u + f] = (normal_draw_2).y; }
+        if (valid.z) { rollout_f32[540672u + sample.z * 2u + f] = (normal_draw_2).z; }
+        if (valid.w) { rollout_f32[540672u + sample.w * 2u + f] = (normal_draw_2).w; }
+    }
+    // carry carried_4 <- normal_draw_2
+    for (var f = 0u; f < 2u; f++) {
+        let normal_draw_2 = tile[(36u + f) * 8u + row_lane];
+        tile[(38u + f) * 8u + row_lane] = normal_draw_2;
+    }
+    for (var i0 = 0u; i0 < 4u; i0++) {
+        // dense_8 [rows, 32] = carried_4 [2] · old.mlp.0.w[0..2]
+        for (var c = 0u; c < 32u; c += 8u) {
+            var a0 = vec4f(0.0);
+            var a1 = vec4f(0.0);
+            var a2 = vec4f(0.0);
+            var a3 = vec4f(0.0);
+            var a4 = vec4f(0.0);
+            var a5 = vec4f(0.0);
+            var a6 = vec4f(0.0);
+            var a7 = vec4f(0.0);
+            for (var k = 0u; k < 2u; k++) {
+                let x = tile[(38u + k) * 8u + row_lane];
+                let w = (432u + k * 32u + c) / 4u;
+                let w0 = frozen[w + 0u];
+                let w1 = frozen[w + 1u];
+                a0 = fma(x, vec4f(w0.x), a0);
+                a1 = fma(x, vec4f(w0.y), a1);
+                a2 = fma(x, vec4f(w0.z), a2);
+                a3 = fma(x, vec4f(w0.w), a3);
+                a4 = fma(x, vec4f(w1.x), a4);
+                a5 = fma(x, vec4f(w1.y), a5);
+                a6 = fma(x, vec4f(w1.z), a6);
+                a7 = fma(x, vec4f(w1.w), a7);
+            }
+            tile[(40u + c) * 8u + row_lane] = a0;
+            tile[(40u + (c + 1u)) * 8u + row_lane] = a1;
+            tile[(40u + (c + 2u)) * 8u + row_lane] = a2;
+            tile[(40u + (c + 3u)) * 8u + row_lane] = a3;
+            tile[(40u + (c + 4u)) * 8u + row_lane] = a4;
+            tile[(40u + (c + 5u)) * 8u + row_lane] = a5;
+            tile[(40u + (c + 6u)) * 8u + row_lane] = a6;
+            tile[(40u + (c + 7u)) * 8u + row_lane] = a7;
+        }
+        // [rows, 32]: add_9, add_10, mish_11, add_23
+        let mul_6 = f32(i0) * 2.0f;
+        let add_20 = mul_6 + 1.0f;
+        for (var f = 0u; f < 32u; f++) {
+            let dense_1 = tile[(4u + f) * 8u + row_lane];
+            let gather_7 = frozen_f32[3584u + u32(mul_6) * 32u + f];
+            let add_9 = dense_1 + gather_7;
+            let dense_8 = tile[(40u + f) * 8u + row_lane];
+            let add_10 = dense_8 + add_9;
+            let mish_11 = mish4(add_10);
+            tile[(72u + f) * 8u + row_lane] = mish_11;
+            let gather_21 = frozen_f32[3584u + u32(add_20) * 32u + f];
+            let add_23 = dense_1 + gather_21;
+            tile[(104u + f) * 8u + row_lane] = add_23;
+        }
+        // dense_12 [rows, 32] = mish_11 [32] · old.mlp.1.w + old.mlp.1.b
+        for (var c = 0u; c < 32u; c += 8u) {
+            let b0 = frozen[(c + 2064u) / 4u];
+            var a0 = vec4f(b0.x);
+            var a1 = vec4f(b0.y);
+            var a2 = vec4f(b0.z);
+            var a3 = vec4f(b0.w);
+            let b1 = frozen[(c + 2068u) / 4u];
+            var a4 = vec4f(b1.x);
+            var a5 = vec4f(b1.y);
+            var a6 = vec4f(b1.z);
+            var a7 = vec4f(b1.w);
+            for (var k = 0u; k < 32u; k++) {
+                let x = tile[(72u + k) * 8u + row_lane];
+                let w = (1040u + k * 32u + c) / 4u;
+                let w0 = frozen[w + 0u];
+                let w1 = frozen[w + 1u];
+                a0 = fma(x, vec4f(w0.x), a0);
+                a1 = fma(x, vec4f(w0.y), a1);
+                a2 = fma(x, vec4f(w0.z), a2);
+                a3 = fma(x, vec4f(w0.w), a3);
+                a4 = fma(x, vec4f(w1.x), a4);
+                a5 = fma(x, vec4f(w1.y), a5);
+                a6 = fma(x, vec4f(w1.z), a6);
+                a7 = fma(x, vec4f(w1.w), a7);
+            }
+            tile[(40u + c) * 8u + row_lane] = a0;
+            tile[(40u + (c + 1u)) * 8u + row_lane] = a1;
+            tile[(40u + (c + 2u)) * 8u + row_lane] = a2;
+            tile[(40u + (c + 3u)) * 8u + row_lane] = a3;
+            tile[(40u + (c + 4u)) * 8u + row_lane] = a4;
+            tile[(40u + (c + 5u)) * 8u + row_lane] = a5;
+            tile[(40u + (c + 6u)) * 8u + row_lane] = a6;
+            tile[(40u + (c + 7u)) * 8u + row_lane] = a7;
+        }
+        // [rows, 32]: mish_13
+        for (var f = 0u; f < 32u; f++) {
+            let dense_12 = tile[(40u + f) * 8u + row_lane];
+            let mish_13 = mish4(dense_12);
+            tile[(72u + f) * 8u + row_lane] = mish_13;
+        }
+        // dense_14 [rows, 2] = mish_13 [32] · old.mlp.2.w + old.mlp.2.b
+        {
+            let c = 0u;
+            let b0 = frozen[(c + 2224u) / 4u];
+            var a0 = vec4f(b0.x);
+            var a1 = vec4f(b0.y);
+            var a2 = vec4f(b0.z);
+            var a3 = vec4f(b0.w);
+            for (var k = 0u; k < 32u; k++) {
+                let x = tile[(72u + k) * 8u + row_lane];
+                let w = (2096u + k * 4u + c) / 4u;
+                let w0 = frozen[w + 0u];
+                a0 = fma(x, vec4f(w0.x), a0);
+                a1 = fma(x, vec4f(w0.y), a1);
+                a2 = fma(x, vec4f(w0.z), a2);
+                a3 = fma(x, vec4f(w0.w), a3);
+            }
+            tile[(36u + c) * 8u + row_lane] = a0;
+            tile[(36u + (c + 1u)) * 8u + row_lane] = a1;
+        }
+        // [rows, 2]: mul_17, add_18
+        for (var f = 0u; f < 2u; f++) {
+            let dense_14 = tile[(36u + f) * 8u + row_lane];
+            let mul_17 = dense_14 * 0.125f;
+            let carried_4 = tile[(38u + f) * 8u + row_lane];
+            let add_18 = carried_4 + mul_17;
+            tile[(40u + f) * 8u + row_lane] = add_18;
+        }
+        // dense_22 [rows, 32] = add_18 [2] · old.mlp.0.w[0..2]
+        for (var c = 0u; c < 32u; c += 8u) {
+            var a0 = vec4f(0.0);
+            var a1 = vec4f(0.0);
+            var a2 = vec4f(0.0);
+            var a3 = vec4f(0.0);
+            var a4 = vec4f(0.0);
+            var a5 = vec4f(0.0);
+            var a6 = vec4f(0.0);
+            var a7 = vec4f(0.0);
+            for (var k = 0u; k < 2u; k++) {
+                let x = tile[(40u + k) * 8u + row_lane];
+                let w = (432u + k * 32u + c) / 4u;
+                let w0 = frozen[w + 0u];
+                let w1 = frozen[w + 1u];
+                a0 = fma(x, vec4f(w0.x), a0);
+                a1 = fma(x, vec4f(w0.y), a1);
+                a2 = fma(x, vec4f(w0.z), a2);
+                a3 = fma(x, vec4f(w0.w), a3);
+                a4 = fma(x, vec4f(w1.x), a4);
+                a5 = fma(x, vec4f(w1.y), a5);
+                a6 = fma(x, vec4f(w1.z), a6);
+                a7 = fma(x, vec4f(w1.w), a7);
+            }
+            tile[(42u + c) * 8u + row_lane] = a0;
+            tile[(42u + (c + 1u)) * 8u + row_lane] = a1;
+            tile[(42u + (c + 2u)) * 8u + row_lane] = a2;
+            tile[(42u + (c + 3u)) * 8u + row_lane] = a3;
+            tile[(42u + (c + 4u)) * 8u + row_lane] = a4;
+            tile[(42u + (c + 5u)) * 8u + row_lane] = a5;
+            tile[(42u + (c + 6u)) * 8u + row_lane] = a6;
+            tile[(42u + (c + 7u)) * 8u + row_lane] = a7;
+        }
+        // [rows, 32]: add_24, mish_25
+        for (var f = 0u; f < 32u; f++) {
+            let dense_22 = tile[(42u + f) * 8u + row_lane];
+            let add_23 = tile[(104u + f) * 8u + row_lane];
+            let add_24 = dense_22 + add_23;
+            let mish_25 = mish4(add_24);
+            tile[(136u + f) * 8u + row_lane] = mish_25;
+        }
+        // dense_26 [rows, 32] = mish_25 [32] · old.mlp.1.w + old.mlp.1.b
+        for (var c = 0u; c < 32u; c += 8u) {
+            let b0 = frozen[(c + 2064u) / 4u];
+            var a0 = vec4f(b0.x);
+            var a1 = vec4f(b0.y);
+            var a2 = vec4f(b0.z);
+            var a3 = vec4f(b0.w);
+            let b1 = frozen[(c + 2068u) / 4u];
+            var a4 = vec4f(b1.x);
+            var a5 = vec4f(b1.y);
+            var a6 = vec4f(b1.z);
+            var a7 = vec4f(b1.w);
+            for (var k = 0u; k < 32u; k++) {
+                let x = tile[(136u + k) * 8u + row_lane];
+                let w = (1040u + k * 32u + c) / 4u;
+                let w0 = frozen[w + 0u];
+                let w1 = frozen[w + 1u];
+                a0 = fma(x, vec4f(w0.x), a0);
+                a1 = fma(x, vec4f(w0.y), a1);
+                a2 = fma(x, vec4f(w0.z), a2);
+                a3 = fma(x, vec4f(w0.w), a3);
+                a4 = fma(x, vec4f(w1.x), a4);
+                a5 = fma(x, vec4f(w1.y), a5);
+                a6 = fma(x, vec4f(w1.z), a6);
+                a7 = fma(x, vec4f(w1.w), a7);
+            }
+            tile[(40u + c) * 8u + row_lane] = a0;
+            tile[(40u + (c + 1u)) * 8u + row_lane] = a1;
+            tile[(40u + (c + 2u)) * 8u + row_lane] = a2;
+            tile[(40u + (c + 3u)) * 8u + row_lane] = a3;
+            tile[(40u + (c + 4u)) * 8u + row_lane] = a4;
+            tile[(40u + (c + 5u)) * 8u + row_lane] = a5;
+            tile[(40u + (c + 6u)) * 8u + row_lane] = a6;
+            tile[(40u + (c + 7u)) * 8u + row_lane] = a7;
+        }
+        // [rows, 32]: mish_27
+        for (var f = 0u; f < 32u; f++) {
+            let dense_26 = tile[(40u + f) * 8u + row_lane];
+            let mish_27 = mish4(dense_26);
+            tile[(72u + f) * 8u + row_lane] = mish_27;
+        }
+        // dense_28 [rows, 2] = mish_27 [32] · old.mlp.2.w + old.mlp.2.b
+        {
+            let c = 0u;
+            let b0 = frozen[(c + 2224u) / 4u];
+            var a0 = vec4f(b0.x);
+            var a1 = vec4f(b0.y);
+            var a2 = vec4f(b0.z);
+            var a3 = vec4f(b0.w);
+            for (var k = 0u; k < 32u; k++) {
+                let x = tile[(72u + k) * 8u + row_lane];
+                let w = (2096u + k * 4u + c) / 4u;
+                let w0 = frozen[w + 0u];
+                a0 = fma(x, vec4f(w0.x), a0);
+                a1 = fma(x, vec4f(w0.y), a1);
+                a2 = fma(x, vec4f(w0.z), a2);
+                a3 = fma(x, vec4f(w0.w), a3);
+            }
+            tile[(36u + c) * 8u + row_lane] = a0;
+            tile[(36u + (c + 1u)) * 8u + row_lane] = a1;
+        }
+        // [rows, 2]: mul_31, add_32
+        for (var f = 0u; f < 2u; f++) {
+            let dense_28 = tile[(36u + f) * 8u + row_lane];
+            let mul_31 = dense_28 * 0.25f;
+            let carried_4 = tile[(38u + f) * 8u + row_lane];
+            let add_32 = carried_4 + mul_31;
+            tile[(40u + f) * 8u + row_lane] = add_32;
+        }
+        // carry carried_4 <- add_32
+        for (var f = 0u; f < 2u; f++) {
+            let add_32 = tile[(40u + f) * 8u + row_lane];
+            tile[(38u + f) * 8u + row_lane] = add_32;
+        }
+    }
+    // [rows, 2]: normal_draw_43, mul_44, add_45 … sum_55
+    var sum_55 = vec4f(0.0);
+    for (var f = 0u; f < 2u; f++) {
+        let normal_draw_43 = normal4(2u, draw_row, f);
+        let old_log_std_35 = frozen_f32[2228u + f];
+        let max_39 = max(old_log_std_35, (-20.0f));
+        let min_41 = min(max_39, 4.0f);
+        let exp_42 = exp(min_41);
+        let mul_44 = exp_42 * normal_draw_43;
+        if (valid.x) { rollout_f32[1064960u + sample.x * 2u + f] = (mul_44).x; }
+        if (valid.y) { rollout_f32[1064960u + sample.y * 2u + f] = (mul_44).y; }
+        if (valid.z) { rollout_f32[1064960u + sample.z * 2u + f] = (mul_44).z; }
+        if (valid.w) { rollout_f32[1064960u + sample.w * 2u + f] = (mul_44).w; }
+        let result_34 = tile[(38u + f) * 8u + row_lane];
+        let add_45 = result_34 + mul_44;
+        if (valid.x) { rollout_f32[1327104u + sample.x * 2u + f] = (add_45).x; }
+        if (valid.y) { rollout_f32[1327104u + sample.y * 2u + f] = (add_45).y; }
+        if (valid.z) { rollout_f32[1327104u + sample.z * 2u + f] = (add_45).z; }
+        if (valid.w) { rollout_f32[1327104u + sample.w * 2u + f] = (add_45).w; }
+        let div_46 = mul_44 / exp_42;
+        let mul_47 = div_46 * div_46;
+        let mul_50 = mul_47 * (-0.5f);
+        let sub_51 = mul_50 - min_41;
+        let add_54 = sub_51 + (-0.9189385f);
+        sum_55 += add_54;
+    }
+    if (valid.x) { rollout_f32[1589248u + sample.x * 1u + 0u] = (sum_55).x; }
+    if (valid.y) { rollout_f32[1589248u + sample.y * 1u + 0u] = (sum_55).y; }
+    if (valid.z) { rollout_f32[1589248u + sample.z * 1u + 0u] = (sum_55).z; }
+    if (valid.w) { rollout_f32[1589248u + sample.w * 1u + 0u] = (sum_55).w; }
+    // dense_56 [rows, 32] = obs_0 [4] · critic.mlp.0.w + critic.mlp.0.b
+    for (var c = 0u; c < 32u; c += 8u) {
+        let b0 = params[(c + 2360u) / 4u];
+        var a0 = vec4f(b0.x);
+        var a1 = vec4f(b0.y);
+        var a2 = vec4f(b0.z);
+        var a3 = vec4f(b0.w);
+        let b1 = params[(c + 2364u) / 4u];
+        var a4 = vec4f(b1.x);
+        var a5 = vec4f(b1.y);
+        var a6 = vec4f(b1.z);
+        var a7 = vec4f(b1.w);
+        for (var k = 0u; k < 4u; k++) {
+            let x = tile[k * 8u + row_lane];
+            let w = (2232u + k * 32u + c) / 4u;
+            let w0 = params[w + 0u];
+            let w1 = params[w + 1u];
+            a0 = fma(x, vec4f(w0.x), a0);
+            a1 = fma(x, vec4f(w0.y), a1);
+            a2 = fma(x, vec4f(w0.z), a2);
+            a3 = fma(x, vec4f(w0.w), a3);
+            a4 = fma(x, vec4f(w1.x), a4);
+            a5 = fma(x, vec4f(w1.y), a5);
+            a6 = fma(x, vec4f(w1.z), a6);
+            a7 = fma(x, vec4f(w1.w), a7);
+        }
+        tile[(4u + c) * 8u + row_lane] = a0;
+        tile[(4u + (c + 1u)) * 8u + row_lane] = a1;
+        tile[(4u + (c + 2u)) * 8u + row_lane] = a2;
+        tile[(4u + (c + 3u)) * 8u + row_lane] = a3;
+        tile[(4u + (c + 4u)) * 8u + row_lane] = a4;
+        tile[(4u + (c + 5u)) * 8u + row_lane] = a5;
+        tile[(4u + (c + 6u)) * 8u + row_lane] = a6;
+        tile[(4u + (c + 7u)) * 8u + row_lane] = a7;
+    }
+    // [rows, 32]: mish_57
+    for (var f = 0u; f < 32u; f++) {
+        let dense_56 = tile[(4u + f) * 8u + row_lane];
+        let mish_57 = mish4(dense_56);
+        tile[(40u + f) * 8u + row_lane] = mish_57;
+    }
+    // dense_58 [rows, 32] = mish_57 [32] · critic.mlp.1.w + critic.mlp.1.b
+    for (var c = 0u; c < 32u; c += 8u) {
+        let b0 = params[(c + 3416u) / 4u];
+        var a0 = vec4f(b0.x);
+        var a1 = vec4f(b0.y);
+        var a2 = vec4f(b0.z);
+        var a3 = vec4f(b0.w);
+        let b1 = params[(c + 3420u) / 4u];
+        var a4 = vec4f(b1.x);
+        var a5 = vec4f(b1.y);
+        var a6 = vec4f(b1.z);
+        var a7 = vec4f(b1.w);
+        for (var k = 0u; k < 32u; k++) {
+            let x = tile[(40u + k) * 8u + row_lane];
+            let w = (2392u + k * 32u + c) / 4u;
+            let w0 = params[w + 0u];
+            let w1 = params[w + 1u];
+            a0 = fma(x, vec4f(w0.x), a0);
+            a1 = fma(x, vec4f(w0.y), a1);
+            a2 = fma(x, vec4f(w0.z), a2);
+            a3 = fma(x, vec4f(w0.w), a3);
+            a4 = fma(x, vec4f(w1.x), a4);
+            a5 = fma(x, vec4f(w1.y), a5);
+            a6 = fma(x, vec4f(w1.z), a6);
+            a7 = fma(x, vec4f(w1.w), a7);
+        }
+        tile[c * 8u + row_lane] = a0;
+        tile[(c + 1u) * 8u + row_lane] = a1;
+        tile[(c + 2u) * 8u + row_lane] = a2;
+        tile[(c + 3u) * 8u + row_lane] = a3;
+        tile[(c + 4u) * 8u + row_lane] = a4;
+        tile[(c + 5u) * 8u + row_lane] = a5;
+        tile[(c + 6u) * 8u + row_lane] = a6;
+        tile[(c + 7u) * 8u + row_lane] = a7;
+    }
+    // [rows, 32]: mish_59
+    for (var f = 0u; f < 32u; f++) {
+        let dense_58 = tile[f * 8u + row_lane];
+        let mish_59 = mish4(dense_58);
+        tile[(40u + f) * 8u + row_lane] = mish_59;
+    }
+    // dense_60 [rows, 1] = mish_59 [32] · critic.mlp.2.w + critic.mlp.2.b
+    {
+        let c = 0u;
+        let b0 = params[(c + 3576u) / 4u];
+        var a0 = vec4f(b0.x);
+        var a1 = vec4f(b0.y);
+        var a2 = vec4f(b0.z);
+        var a3 = vec4f(b0.w);
+        for (var k = 0u; k < 32u; k++) {
+            let x = tile[(40u + k) * 8u + row_lane];
+            let w = (3448u + k * 4u + c) / 4u;
+            let w0 = params[w + 0u];
+            a0 = fma(x, vec4f(w0.x), a0);
+            a1 = fma(x, vec4f(w0.y), a1);
+            a2 = fma(x, vec4f(w0.z), a2);
+            a3 = fma(x, vec4f(w0.w), a3);
+        }
+        tile[c * 8u + row_lane] = a0;
+        if (valid.x) { rollout_f32[1720320u + sample.x * 1u + c] = (a0).x; }
+        if (valid.y) { rollout_f32[1720320u + sample.y * 1u + c] = (a0).y; }
+        if (valid.z) { rollout_f32[1720320u + sample.z * 1u + c] = (a0).z; }
+        if (valid.w) { rollout_f32[1720320u + sample.w * 1u + c] = (a0).w; }
+    }
+    // out: result_34 [rows, 2]
+    for (var f = 0u; f < 2u; f++) {
+        let result_34 = tile[(38u + f) * 8u + row_lane];
+        if (valid.x) { rollout_f32[802816u + sample.x * 2u + f] = (result_34).x; }
+        if (valid.y) { rollout_f32[802816u + sample.y * 2u + f] = (result_34).y; }
+        if (valid.z) { rollout_f32[802816u + sample.z * 2u + f] = (result_34).z; }
+        if (valid.w) { rollout_f32[802816u + sample.w * 2u + f] = (result_34).w; }
+    }
+}

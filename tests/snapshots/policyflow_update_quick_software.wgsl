@@ -1,0 +1,1062 @@
+// Graph `policyflow_update` as one kernel: a workgroup owns a tile of 32 rows.
+// 8 x 1 invocations (rows / 4 x columns); 250 features in workgroup memory, 343 in scratch; limits 32768 B, 256 invocations.
+//   in  obs [rows, 4]
+//   in  z [rows, 2]
+//   in  phi1 [rows, 2]
+//   in  noise [rows, 2]
+//   in  logp_old [rows, 1]
+//   in  adv [rows, 1]
+//   in  ret [rows, 1]
+
+// Twin: fuse::TileArgs.
+struct Args {
+    rows: u32,
+    first_row: u32,
+    shuffle_count: u32,
+    step: u32,
+    seed_lo: u32,
+    seed_hi: u32,
+    iteration: u32,
+    shuffle_stream: u32,
+}
+var<immediate> args: Args;
+
+@group(0) @binding(0) var<storage, read> frozen: array<vec4f>;
+@group(0) @binding(1) var<storage, read> params: array<vec4f>;
+@group(0) @binding(2) var<storage, read> frozen_f32: array<f32>;
+@group(0) @binding(3) var<storage, read> params_f32: array<f32>;
+@group(0) @binding(4) var<storage, read> rollout_f32: array<f32>;
+@group(0) @binding(5) var<storage, read_write> scratch: array<vec4f>;
+
+var<workgroup> tile: array<vec4f, 2000>; // [feature][row lane], 4 rows a lane
+
+// shaders/lib/rng.wgsl
+
+
+// Draws of four rows at one feature, keyed by (seed, stream, iteration, step, row, feature).
+fn normal4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
+    let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
+    return vec4f(
+        normal_draw(key, vec4u(args.step, rows.x, lane, 0u)),
+        normal_draw(key, vec4u(args.step, rows.y, lane, 0u)),
+        normal_draw(key, vec4u(args.step, rows.z, lane, 0u)),
+        normal_draw(key, vec4u(args.step, rows.w, lane, 0u)),
+    );
+}
+
+fn uniform4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
+    let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
+    return vec4f(
+        uniform_draw(key, vec4u(args.step, rows.x, lane, 0u)),
+        uniform_draw(key, vec4u(args.step, rows.y, lane, 0u)),
+        uniform_draw(key, vec4u(args.step, rows.z, lane, 0u)),
+        uniform_draw(key, vec4u(args.step, rows.w, lane, 0u)),
+    );
+}
+
+// shaders/lib/activations.wgsl
+
+
+@compute @workgroup_size(8)
+fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workgroup: vec3u) {
+    let row_lane = lane;
+    let row = vec4u((workgroup.x * 8u + row_lane) * 4u) + vec4u(0u, 1u, 2u, 3u);
+    let valid = row < vec4u(args.rows);
+    // Rows past the end repeat the last one; nothing of them is stored.
+    let within = vec4u(args.first_row) + min(row, vec4u(args.rows - 1u));
+    let shuffle_key = vec4u(args.seed_lo, args.seed_hi, args.shuffle_stream, args.iteration);
+    let sample = vec4u(
+        shuffled(within.x, args.shuffle_count, shuffle_key),
+        shuffled(within.y, args.shuffle_count, shuffle_key),
+        shuffled(within.z, args.shuffle_count, shuffle_key),
+        shuffled(within.w, args.shuffle_count, shuffle_key),
+    );
+    let draw_row = sample;
+    let scratch_base = workgroup.x * 2744u;
+    // [rows, 4]: obs_1
+    for (var f = 0u; f < 4u; f++) {
+        let obs_1 = vec4f(rollout_f32[0u + sample.x * 4u + f], rollout_f32[0u + sample.y * 4u + f], rollout_f32[0u + sample.z * 4u + f], rollout_f32[0u + sample.w * 4u + f]);
+        tile[f * 8u + row_lane] = obs_1;
+        scratch[scratch_base + (105u + f) * 8u + row_lane] = obs_1;
+    }
+    // [rows, 1]: uniform_draw_8, mul_10, floor_11, min_13, div_15, sub_18
+    let uniform_draw_8 = uniform4(3u, draw_row, 0u);
+    let mul_10 = uniform_draw_8 * 9.0f;
+    let floor_11 = floor(mul_10);
+    let min_13 = min(floor_11, vec4f(8.0f));
+    let div_15 = min_13 / 8.0f;
+    let sub_18 = 1.0f - div_15;
+    // [rows, 32]: gather_16
+    for (var f = 0u; f < 32u; f++) {
+        let gather_16 = vec4f(frozen_f32[3584u + u32(min_13.x) * 32u + f], frozen_f32[3584u + u32(min_13.y) * 32u + f], frozen_f32[3584u + u32(min_13.z) * 32u + f], frozen_f32[3584u + u32(min_13.w) * 32u + f]);
+        tile[(4u + f) * 8u + row_lane] = gather_16;
+    }
+    // dense_17 [rows, 32] = obs_1 [4] · fold.state
+    for (var c = 0u; c < 32u; c += 8u) {
+        var a0 = vec4f(0.0);
+        var a1 = vec4f(0.0);
+        var a2 = vec4f(0.0);
+        var a3 = vec4f(0.0);
+        var a4 = vec4f(0.0);
+        var a5 = vec4f(0.0);
+        var a6 = vec4f(0.0);
+        var a7 = vec4f(0.0);
+        for (var k = 0u; k < 4u; k++) {
+            let x = tile[k * 8u + row_lane];
+            let w = (3872u + k * 32u + c) / 4u;
+            let w0 = frozen[w + 0u];
+            let w1 = frozen[w + 1u];
+            a0 = fma(x, vec4f(w0.x), a0);
+            a1 = fma(x, vec4f(w0.y), a1);
+            a2 = fma(x, vec4f(w0.z), a2);
+            a3 = fma(x, vec4f(w0.w), a3);
+            a4 = fma(x, vec4f(w1.x), a4);
+            a5 = fma(x, vec4f(w1.y), a5);
+            a6 = fma(x, vec4f(w1.z), a6);
+            a7 = fma(x, vec4f(w1.w), a7);
+        }
+        tile[(36u + c) * 8u + row_lane] = a0;
+        tile[(36u + (c + 1u)) * 8u + row_lane] = a1;
+        tile[(36u + (c + 2u)) * 8u + row_lane] = a2;
+        tile[(36u + (c + 3u)) * 8u + row_lane] = a3;
+        tile[(36u + (c + 4u)) * 8u + row_lane] = a4;
+        tile[(36u + (c + 5u)) * 8u + row_lane] = a5;
+        tile[(36u + (c + 6u)) * 8u + row_lane] = a6;
+        tile[(36u + (c + 7u)) * 8u + row_lane] = a7;
+    }
+    // [rows, 2]: broadcast_19, mul_20, broadcast_21 … sin_59
+    for (var f = 0u; f < 2u; f++) {
+        tile[(68u + f) * 8u + row_lane] = sub_18;
+        let z_2 = vec4f(rollout_f32[540672u + sample.x * 2u + f], rollout_f32[540672u + sample.y * 2u + f], rollout_f32[540672u + sample.z * 2u + f], rollout_f32[540672u + sample.w * 2u + f]);
+        let mul_20 = z_2 * sub_18;
+        tile[(70u + f) * 8u + row_lane] = div_15;
+        let phi1_3 = vec4f(rollout_f32[802816u + sample.x * 2u + f], rollout_f32[802816u + sample.y * 2u + f], rollout_f32[802816u + sample.z * 2u + f], rollout_f32[802816u + sample.w * 2u + f]);
+        let mul_22 = phi1_3 * div_15;
+        let add_23 = mul_20 + mul_22;
+        tile[(72u + f) * 8u + row_lane] = add_23;
+        scratch[scratch_base + (239u + f) * 8u + row_lane] = add_23;
+        let actor_freqs_44 = params_f32[3580u + f];
+        let mul_45 = div_15 * actor_freqs_44;
+        let add_48 = mul_45 + 0.5f;
+        let floor_49 = floor(add_48);
+        let sub_50 = mul_45 - floor_49;
+        let mul_53 = sub_50 * 6.2831855f;
+        let mul_56 = sub_50 * (-1.7484555e-7f);
+        let add_57 = mul_53 + mul_56;
+        let cos_58 = cos(add_57);
+        tile[(74u + f) * 8u + row_lane] = cos_58;
+        scratch[scratch_base + (321u + f) * 8u + row_lane] = cos_58;
+        let sin_59 = sin(add_57);
+        tile[(76u + f) * 8u + row_lane] = sin_59;
+        scratch[scratch_base + (339u + f) * 8u + row_lane] = sin_59;
+    }
+    // dense_24 [rows, 32] = add_23 [2] · old.mlp.0.w[0..2]
+    for (var c = 0u; c < 32u; c += 8u) {
+        var a0 = vec4f(0.0);
+        var a1 = vec4f(0.0);
+        var a2 = vec4f(0.0);
+        var a3 = vec4f(0.0);
+        var a4 = vec4f(0.0);
+        var a5 = vec4f(0.0);
+        var a6 = vec4f(0.0);
+        var a7 = vec4f(0.0);
+        for (var k = 0u; k < 2u; k++) {
+            let x = tile[(72u + k) * 8u + row_lane];
+            let w = (432u + k * 32u + c) / 4u;
+            let w0 = frozen[w + 0u];
+            let w1 = frozen[w + 1u];
+            a0 = fma(x, vec4f(w0.x), a0);
+            a1 = fma(x, vec4f(w0.y), a1);
+            a2 = fma(x, vec4f(w0.z), a2);
+            a3 = fma(x, vec4f(w0.w), a3);
+            a4 = fma(x, vec4f(w1.x), a4);
+            a5 = fma(x, vec4f(w1.y), a5);
+            a6 = fma(x, vec4f(w1.z), a6);
+            a7 = fma(x, vec4f(w1.w), a7);
+        }
+        tile[(78u + c) * 8u + row_lane] = a0;
+        tile[(78u + (c + 1u)) * 8u + row_lane] = a1;
+        tile[(78u + (c + 2u)) * 8u + row_lane] = a2;
+        tile[(78u + (c + 3u)) * 8u + row_lane] = a3;
+        tile[(78u + (c + 4u)) * 8u + row_lane] = a4;
+        tile[(78u + (c + 5u)) * 8u + row_lane] = a5;
+        tile[(78u + (c + 6u)) * 8u + row_lane] = a6;
+        tile[(78u + (c + 7u)) * 8u + row_lane] = a7;
+    }
+    // [rows, 32]: add_25, add_26, mish_27
+    for (var f = 0u; f < 32u; f++) {
+        let gather_16 = tile[(4u + f) * 8u + row_lane];
+        let dense_17 = tile[(36u + f) * 8u + row_lane];
+        let add_25 = gather_16 + dense_17;
+        let dense_24 = tile[(78u + f) * 8u + row_lane];
+        let add_26 = dense_24 + add_25;
+        let mish_27 = mish4(add_26);
+        tile[(110u + f) * 8u + row_lane] = mish_27;
+    }
+    // dense_28 [rows, 32] = mish_27 [32] · old.mlp.1.w + old.mlp.1.b
+    for (var c = 0u; c < 32u; c += 8u) {
+        let b0 = frozen[(c + 2064u) / 4u];
+        var a0 = vec4f(b0.x);
+        var a1 = vec4f(b0.y);
+        var a2 = vec4f(b0.z);
+        var a3 = vec4f(b0.w);
+        let b1 = frozen[(c + 2068u) / 4u];
+        var a4 = vec4f(b1.x);
+        var a5 = vec4f(b1.y);
+        var a6 = vec4f(b1.z);
+        var a7 = vec4f(b1.w);
+        for (var k = 0u; k < 32u; k++) {
+            let x = tile[(110u + k) * 8u + row_lane];
+            let w = (1040u + k * 32u + c) / 4u;
+            let w0 = frozen[w + 0u];
+            let w1 = frozen[w + 1u];
+            a0 = fma(x, vec4f(w0.x), a0);
+            a1 = fma(x, vec4f(w0.y), a1);
+            a2 = fma(x, vec4f(w0.z), a2);
+            a3 = fma(x, vec4f(w0.w), a3);
+            a4 = fma(x, vec4f(w1.x), a4);
+            a5 = fma(x, vec4f(w1.y), a5);
+            a6 = fma(x, vec4f(w1.z), a6);
+            a7 = fma(x, vec4f(w1.w), a7);
+        }
+        tile[(4u + c) * 8u + row_lane] = a0;
+        tile[(4u + (c + 1u)) * 8u + row_lane] = a1;
+        tile[(4u + (c + 2u)) * 8u + row_lane] = a2;
+        tile[(4u + (c + 3u)) * 8u + row_lane] = a3;
+        tile[(4u + (c + 4u)) * 8u + row_lane] = a4;
+        tile[(4u + (c + 5u)) * 8u + row_lane] = a5;
+        tile[(4u + (c + 6u)) * 8u + row_lane] = a6;
+        tile[(4u + (c + 7u)) * 8u + row_lane] = a7;
+    }
+    // [rows, 32]: mish_29
+    for (var f = 0u; f < 32u; f++) {
+        let dense_28 = tile[(4u + f) * 8u + row_lane];
+        let mish_29 = mish4(dense_28);
+        tile[(36u + f) * 8u + row_lane] = mish_29;
+    }
+    // dense_30 [rows, 2] = mish_29 [32] · old.mlp.2.w + old.mlp.2.b
+    {
+        let c = 0u;
+        let b0 = frozen[(c + 2224u) / 4u];
+        var a0 = vec4f(b0.x);
+        var a1 = vec4f(b0.y);
+        var a2 = vec4f(b0.z);
+        var a3 = vec4f(b0.w);
+        for (var k = 0u; k < 32u; k++) {
+            let x = tile[(36u + k) * 8u + row_lane];
+            let w = (2096u + k * 4u + c) / 4u;
+            let w0 = frozen[w + 0u];
+            a0 = fma(x, vec4f(w0.x), a0);
+            a1 = fma(x, vec4f(w0.y), a1);
+            a2 = fma(x, vec4f(w0.z), a2);
+            a3 = fma(x, vec4f(w0.w), a3);
+        }
+        tile[(4u + c) * 8u + row_lane] = a0;
+        tile[(4u + (c + 1u)) * 8u + row_lane] = a1;
+    }
+    // dense_43 [rows, 16] = obs_1 [4] · actor.s.w + actor.s.b
+    for (var c = 0u; c < 16u; c += 8u) {
+        let b0 = params[(c + 416u) / 4u];
+        var a0 = vec4f(b0.x);
+        var a1 = vec4f(b0.y);
+        var a2 = vec4f(b0.z);
+        var a3 = vec4f(b0.w);
+        let b1 = params[(c + 420u) / 4u];
+        var a4 = vec4f(b1.x);
+        var a5 = vec4f(b1.y);
+        var a6 = vec4f(b1.z);
+        var a7 = vec4f(b1.w);
+        for (var k = 0u; k < 4u; k++) {
+            let x = tile[k * 8u + row_lane];
+            let w = (352u + k * 16u + c) / 4u;
+            let w0 = params[w + 0u];
+            let w1 = params[w + 1u];
+            a0 = fma(x, vec4f(w0.x), a0);
+            a1 = fma(x, vec4f(w0.y), a1);
+            a2 = fma(x, vec4f(w0.z), a2);
+            a3 = fma(x, vec4f(w0.w), a3);
+            a4 = fma(x, vec4f(w1.x), a4);
+            a5 = fma(x, vec4f(w1.y), a5);
+            a6 = fma(x, vec4f(w1.z), a6);
+            a7 = fma(x, vec4f(w1.w), a7);
+        }
+        tile[(6u + c) * 8u + row_lane] = a0;
+        tile[(6u + (c + 1u)) * 8u + row_lane] = a1;
+        tile[(6u + (c + 2u)) * 8u + row_lane] = a2;
+        tile[(6u + (c + 3u)) * 8u + row_lane] = a3;
+        tile[(6u + (c + 4u)) * 8u + row_lane] = a4;
+        tile[(6u + (c + 5u)) * 8u + row_lane] = a5;
+        tile[(6u + (c + 6u)) * 8u + row_lane] = a6;
+        tile[(6u + (c + 7u)) * 8u + row_lane] = a7;
+    }
+    // dense_60 [rows, 16] = cos_58 [2] · actor.t1.w[0..2] + sin_59 [2] · actor.t1.w[2..4] + actor.t1.b
+    for (var c = 0u; c < 16u; c += 8u) {
+        let b0 = params[(c + 64u) / 4u];
+        var a0 = vec4f(b0.x);
+        var a1 = vec4f(b0.y);
+        var a2 = vec4f(b0.z);
+        var a3 = vec4f(b0.w);
+        let b1 = params[(c + 68u) / 4u];
+        var a4 = vec4f(b1.x);
+        var a5 = vec4f(b1.y);
+        var a6 = vec4f(b1.z);
+        var a7 = vec4f(b1.w);
+        for (var k = 0u; k < 2u; k++) {
+            let x = tile[(74u + k) * 8u + row_lane];
+            let w = (0u + k * 16u + c) / 4u;
+            let w0 = params[w + 0u];
+            let w1 = params[w + 1u];
+            a0 = fma(x, vec4f(w0.x), a0);
+            a1 = fma(x, vec4f(w0.y), a1);
+            a2 = fma(x, vec4f(w0.z), a2);
+            a3 = fma(x, vec4f(w0.w), a3);
+            a4 = fma(x, vec4f(w1.x), a4);
+            a5 = fma(x, vec4f(w1.y), a5);
+            a6 = fma(x, vec4f(w1.z), a6);
+            a7 = fma(x, vec4f(w1.w), a7);
+        }
+        for (var k = 0u; k < 2u; k++) {
+            let x = tile[(76u + k) * 8u + row_lane];
+            let w = (32u + k * 16u + c) / 4u;
+            let w0 = params[w + 0u];
+            let w1 = params[w + 1u];
+            a0 = fma(x, vec4f(w0.x), a0);
+            a1 = fma(x, vec4f(w0.y), a1);
+            a2 = fma(x, vec4f(w0.z), a2);
+            a3 = fma(x, vec4f(w0.w), a3);
+            a4 = fma(x, vec4f(w1.x), a4);
+            a5 = fma(x, vec4f(w1.y), a5);
+            a6 = fma(x, vec4f(w1.z), a6);
+            a7 = fma(x, vec4f(w1.w), a7);
+        }
+        tile[(22u + c) * 8u + row_lane] = a0;
+        tile[(22u + (c + 1u)) * 8u + row_lane] = a1;
+        tile[(22u + (c + 2u)) * 8u + row_lane] = a2;
+        tile[(22u + (c + 3u)) * 8u + row_lane] = a3;
+        tile[(22u + (c + 4u)) * 8u + row_lane] = a4;
+        tile[(22u + (c + 5u)) * 8u + row_lane] = a5;
+        tile[(22u + (c + 6u)) * 8u + row_lane] = a6;
+        tile[(22u + (c + 7u)) * 8u + row_lane] = a7;
+    }
+    // [rows, 16]: mish_61, mishslope_180
+    for (var f = 0u; f < 16u; f++) {
+        let dense_60 = tile[(22u + f) * 8u + row_lane];
+        let mish_61 = mish4(dense_60);
+        tile[(38u + f) * 8u + row_lane] = mish_61;
+        scratch[scratch_base + (289u + f) * 8u + row_lane] = mish_61;
+        let mishslope_180 = mish_slope4(dense_60);
+        tile[(74u + f) * 8u + row_lane] = mishslope_180;
+    }
+    // dense_62 [rows, 16] = mish_61 [16] · actor.t2.w + actor.t2.b
+    for (var c = 0u; c < 16u; c += 8u) {
+        let b0 = params[(c + 336u) / 4u];
+        var a0 = vec4f(b0.x);
+        var a1 = vec4f(b0.y);
+        var a2 = vec4f(b0.z);
+        var a3 = vec4f(b0.w);
+        let b1 = params[(c + 340u) / 4u];
+        var a4 = vec4f(b1.x);
+        var a5 = vec4f(b1.y);
+        var a6 = vec4f(b1.z);
+        var a7 = vec4f(b1.w);
+        for (var k = 0u; k < 16u; k++) {
+            let x = tile[(38u + k) * 8u + row_lane];
+            let w = (80u + k * 16u + c) / 4u;
+            let w0 = params[w + 0u];
+            let w1 = params[w + 1u];
+            a0 = fma(x, vec4f(w0.x), a0);
+            a1 = fma(x, vec4f(w0.y), a1);
+            a2 = fma(x, vec4f(w0.z), a2);
+            a3 = fma(x, vec4f(w0.w), a3);
+            a4 = fma(x, vec4f(w1.x), a4);
+            a5 = fma(x, vec4f(w1.y), a5);
+            a6 = fma(x, vec4f(w1.z), a6);
+            a7 = fma(x, vec4f(w1.w), a7);
+        }
+        tile[(22u + c) * 8u + row_lane] = a0;
+        tile[(22u + (c + 1u)) * 8u + row_lane] = a1;
+        tile[(22u + (c + 2u)) * 8u + row_lane] = a2;
+        tile[(22u + (c + 3u)) * 8u + row_lane] = a3;
+        tile[(22u + (c + 4u)) * 8u + row_lane] = a4;
+        tile[(22u + (c + 5u)) * 8u + row_lane] = a5;
+        tile[(22u + (c + 6u)) * 8u + row_lane] = a6;
+        tile[(22u + (c + 7u)) * 8u + row_lane] = a7;
+    }
+    // [rows, 16]: add_63
+    for (var f = 0u; f < 16u; f++) {
+        let dense_43 = tile[(6u + f) * 8u + row_lane];
+        let dense_62 = tile[(22u + f) * 8u + row_lane];
+        let add_63 = dense_43 + dense_62;
+        tile[(38u + f) * 8u + row_lane] = add_63;
+        scratch[scratch_base + (273u + f) * 8u + row_lane] = add_63;
+    }
+    // dense_64 [rows, 32] = add_23 [2] · actor.mlp.0.w[0..2] + add_63 [16] · actor.mlp.0.w[2..18] + actor.mlp.0.b
+    for (var c = 0u; c < 32u; c += 8u) {
+        let b0 = params[(c + 1008u) / 4u];
+        var a0 = vec4f(b0.x);
+        var a1 = vec4f(b0.y);
+        var a2 = vec4f(b0.z);
+        var a3 = vec4f(b0.w);
+        let b1 = params[(c + 1012u) / 4u];
+        var a4 = vec4f(b1.x);
+        var a5 = vec4f(b1.y);
+        var a6 = vec4f(b1.z);
+        var a7 = vec4f(b1.w);
+        for (var k = 0u; k < 2u; k++) {
+            let x = tile[(72u + k) * 8u + row_lane];
+            let w = (432u + k * 32u + c) / 4u;
+            let w0 = params[w + 0u];
+            let w1 = params[w + 1u];
+            a0 = fma(x, vec4f(w0.x), a0);
+            a1 = fma(x, vec4f(w0.y), a1);
+            a2 = fma(x, vec4f(w0.z), a2);
+            a3 = fma(x, vec4f(w0.w), a3);
+            a4 = fma(x, vec4f(w1.x), a4);
+            a5 = fma(x, vec4f(w1.y), a5);
+            a6 = fma(x, vec4f(w1.z), a6);
+            a7 = fma(x, vec4f(w1.w), a7);
+        }
+        for (var k = 0u; k < 16u; k++) {
+            let x = tile[(38u + k) * 8u + row_lane];
+            let w = (496u + k * 32u + c) / 4u;
+            let w0 = params[w + 0u];
+            let w1 = params[w + 1u];
+            a0 = fma(x, vec4f(w0.x), a0);
+            a1 = fma(x, vec4f(w0.y), a1);
+            a2 = fma(x, vec4f(w0.z), a2);
+            a3 = fma(x, vec4f(w0.w), a3);
+            a4 = fma(x, vec4f(w1.x), a4);
+            a5 = fma(x, vec4f(w1.y), a5);
+            a6 = fma(x, vec4f(w1.z), a6);
+            a7 = fma(x, vec4f(w1.w), a7);
+        }
+        tile[(6u + c) * 8u + row_lane] = a0;
+        tile[(6u + (c + 1u)) * 8u + row_lane] = a1;
+        tile[(6u + (c + 2u)) * 8u + row_lane] = a2;
+        tile[(6u + (c + 3u)) * 8u + row_lane] = a3;
+        tile[(6u + (c + 4u)) * 8u + row_lane] = a4;
+        tile[(6u + (c + 5u)) * 8u + row_lane] = a5;
+        tile[(6u + (c + 6u)) * 8u + row_lane] = a6;
+        tile[(6u + (c + 7u)) * 8u + row_lane] = a7;
+    }
+    // [rows, 32]: mish_65, mishslope_176
+    for (var f = 0u; f < 32u; f++) {
+        let dense_64 = tile[(6u + f) * 8u + row_lane];
+        let mish_65 = mish4(dense_64);
+        tile[(90u + f) * 8u + row_lane] = mish_65;
+        scratch[scratch_base + (175u + f) * 8u + row_lane] = mish_65;
+        let mishslope_176 = mish_slope4(dense_64);
+        tile[(122u + f) * 8u + row_lane] = mishslope_176;
+    }
+    // dense_66 [rows, 32] = mish_65 [32] · actor.mlp.1.w + actor.mlp.1.b
+    for (var c = 0u; c < 32u; c += 8u) {
+        let b0 = params[(c + 2064u) / 4u];
+        var a0 = vec4f(b0.x);
+        var a1 = vec4f(b0.y);
+        var a2 = vec4f(b0.z);
+        var a3 = vec4f(b0.w);
+        let b1 = params[(c + 2068u) / 4u];
+        var a4 = vec4f(b1.x);
+        var a5 = vec4f(b1.y);
+        var a6 = vec4f(b1.z);
+        var a7 = vec4f(b1.w);
+        for (var k = 0u; k < 32u; k++) {
+            let x = tile[(90u + k) * 8u + row_lane];
+            let w = (1040u + k * 32u + c) / 4u;
+            let w0 = params[w + 0u];
+            let w1 = params[w + 1u];
+            a0 = fma(x, vec4f(w0.x), a0);
+            a1 = fma(x, vec4f(w0.y), a1);
+            a2 = fma(x, vec4f(w0.z), a2);
+            a3 = fma(x, vec4f(w0.w), a3);
+            a4 = fma(x, vec4f(w1.x), a4);
+            a5 = fma(x, vec4f(w1.y), a5);
+            a6 = fma(x, vec4f(w1.z), a6);
+            a7 = fma(x, vec4f(w1.w), a7);
+        }
+        tile[(6u + c) * 8u + row_lane] = a0;
+        tile[(6u + (c + 1u)) * 8u + row_lane] = a1;
+        tile[(6u + (c + 2u)) * 8u + row_lane] = a2;
+        tile[(6u + (c + 3u)) * 8u + row_lane] = a3;
+        tile[(6u + (c + 4u)) * 8u + row_lane] = a4;
+        tile[(6u + (c + 5u)) * 8u + row_lane] = a5;
+        tile[(6u + (c + 6u)) * 8u + row_lane] = a6;
+        tile[(6u + (c + 7u)) * 8u + row_lane] = a7;
+    }
+    // [rows, 32]: mish_67, mishslope_173
+    for (var f = 0u; f < 32u; f++) {
+        let dense_66 = tile[(6u + f) * 8u + row_lane];
+        let mish_67 = mish4(dense_66);
+        tile[(90u + f) * 8u + row_lane] = mish_67;
+        scratch[scratch_base + (141u + f) * 8u + row_lane] = mish_67;
+        let mishslope_173 = mish_slope4(dense_66);
+        tile[(154u + f) * 8u + row_lane] = mishslope_173;
+    }
+    // dense_68 [rows, 2] = mish_67 [32] · actor.mlp.2.w + actor.mlp.2.b
+    {
+        let c = 0u;
+        let b0 = params[(c + 2224u) / 4u];
+        var a0 = vec4f(b0.x);
+        var a1 = vec4f(b0.y);
+        var a2 = vec4f(b0.z);
+        var a3 = vec4f(b0.w);
+        for (var k = 0u; k < 32u; k++) {
+            let x = tile[(90u + k) * 8u + row_lane];
+            let w = (2096u + k * 4u + c) / 4u;
+            let w0 = params[w + 0u];
+            a0 = fma(x, vec4f(w0.x), a0);
+            a1 = fma(x, vec4f(w0.y), a1);
+            a2 = fma(x, vec4f(w0.z), a2);
+            a3 = fma(x, vec4f(w0.w), a3);
+        }
+        tile[(6u + c) * 8u + row_lane] = a0;
+        tile[(6u + (c + 1u)) * 8u + row_lane] = a1;
+    }
+    // [rows, 2]: sub_69, sub_70, div_71 … sum_105
+    var sum_80 = vec4f(0.0);
+    var sum_88 = vec4f(0.0);
+    var sum_105 = vec4f(0.0);
+    for (var f = 0u; f < 2u; f++) {
+        let dense_68 = tile[(6u + f) * 8u + row_lane];
+        let dense_30 = tile[(4u + f) * 8u + row_lane];
+        let sub_69 = dense_68 - dense_30;
+        let noise_4 = vec4f(rollout_f32[1064960u + sample.x * 2u + f], rollout_f32[1064960u + sample.y * 2u + f], rollout_f32[1064960u + sample.z * 2u + f], rollout_f32[1064960u + sample.w * 2u + f]);
+        let sub_70 = noise_4 - sub_69;
+        let actor_log_std_31 = params_f32[2228u + f];
+        let max_35 = max(actor_log_std_31, (-20.0f));
+        let min_37 = min(max_35, 4.0f);
+        let exp_38 = exp(min_37);
+        let div_71 = sub_70 / exp_38;
+        tile[(8u + f) * 8u + row_lane] = div_71;
+        let mul_72 = div_71 * div_71;
+        let mul_75 = mul_72 * (-0.5f);
+        let sub_76 = mul_75 - min_37;
+        let add_79 = sub_76 + (-0.9189385f);
+        let broadcast_21 = tile[(70u + f) * 8u + row_lane];
+        let mul_83 = broadcast_21 * dense_30;
+        let add_23 = tile[(72u + f) * 8u + row_lane];
+        let sub_84 = add_23 - mul_83;
+        let broadcast_19 = tile[(68u + f) * 8u + row_lane];
+        let mul_85 = broadcast_19 * dense_68;
+        let sub_86 = mul_85 - sub_84;
+        let mul_87 = sub_86 * sub_86;
+        let mul_97 = sub_69 * sub_69;
+        let old_log_std_39 = frozen_f32[2228u + f];
+        let max_40 = max(old_log_std_39, (-20.0f));
+        let min_41 = min(max_40, 4.0f);
+        let exp_42 = exp(min_41);
+        let mul_96 = exp_42 * exp_42;
+        let add_98 = mul_96 + mul_97;
+        let mul_99 = exp_38 * exp_38;
+        let mul_101 = mul_99 * 2.0f;
+        let div_102 = add_98 / mul_101;
+        let div_91 = exp_38 / exp_42;
+        let add_94 = div_91 + 1e-5f;
+        let log_95 = log(add_94);
+        let add_103 = log_95 + div_102;
+        let add_104 = add_103 + (-0.5f);
+        let mul_159 = sub_86 * 0.125f;
+        let add_160 = mul_159 + mul_159;
+        let mul_161 = broadcast_19 * add_160;
+        tile[(10u + f) * 8u + row_lane] = mul_161;
+        sum_80 += add_79;
+        sum_88 += mul_87;
+        sum_105 += add_104;
+    }
+    scratch[scratch_base + 5u * 8u + row_lane] = select(vec4f(0.0), sum_105, valid);
+    // [rows, 1]: sub_81, exp_82, div_90 … sub_183
+    let logp_old_5 = vec4f(rollout_f32[1589248u + sample.x * 1u + 0u], rollout_f32[1589248u + sample.y * 1u + 0u], rollout_f32[1589248u + sample.z * 1u + 0u], rollout_f32[1589248u + sample.w * 1u + 0u]);
+    let sub_81 = sum_80 - logp_old_5;
+    let exp_82 = exp(sub_81);
+    let div_90 = sum_88 / 2.0f;
+    let max_108 = max(exp_82, vec4f(0.8f));
+    let min_109 = min(max_108, vec4f(1.2f));
+    let adv_6 = vec4f(rollout_f32[2117632u + sample.x * 1u + 0u], rollout_f32[2117632u + sample.y * 1u + 0u], rollout_f32[2117632u + sample.z * 1u + 0u], rollout_f32[2117632u + sample.w * 1u + 0u]);
+    let mul_110 = adv_6 * exp_82;
+    let mul_111 = adv_6 * min_109;
+    let min_112 = min(mul_110, mul_111);
+    let neg_113 = -min_112;
+    scratch[scratch_base + 1u * 8u + row_lane] = select(vec4f(0.0), neg_113, valid);
+    let mul_121 = div_90 * 0.25f;
+    scratch[scratch_base + 3u * 8u + row_lane] = select(vec4f(0.0), mul_121, valid);
+    let add_133 = exp_82 + (-1.0f);
+    let abs_134 = abs(add_133);
+    let less_136 = select(vec4f(0.0), vec4f(1.0), vec4f(0.2f) < abs_134);
+    scratch[scratch_base + 6u * 8u + row_lane] = select(vec4f(0.0), less_136, valid);
+    let less_148 = select(vec4f(0.0), vec4f(1.0), mul_111 < mul_110);
+    let select_149 = select(vec4f((-1.0f)), vec4f(0.0f), less_148 != vec4f(0.0));
+    let select_150 = select(vec4f(0.0f), vec4f((-1.0f)), less_148 != vec4f(0.0));
+    let mul_151 = adv_6 * select_150;
+    let mul_152 = adv_6 * select_149;
+    let less_153 = select(vec4f(0.0), vec4f(1.0), vec4f(1.2f) < max_108);
+    let select_154 = select(mul_151, vec4f(0.0f), less_153 != vec4f(0.0));
+    let less_155 = select(vec4f(0.0), vec4f(1.0), exp_82 < vec4f(0.8f));
+    let select_156 = select(select_154, vec4f(0.0f), less_155 != vec4f(0.0));
+    let add_162 = mul_152 + select_156;
+    let mul_163 = exp_82 * add_162;
+    let mul_164 = mul_163 * (-0.5f);
+    let sub_183 = (-0.001f) - mul_163;
+    // [rows, 2]: sum_117
+    var sum_117 = vec4f(0.0);
+    for (var f = 0u; f < 2u; f++) {
+        let actor_log_std_31 = params_f32[2228u + f];
+        let max_35 = max(actor_log_std_31, (-20.0f));
+        let min_37 = min(max_35, 4.0f);
+        let add_116 = min_37 + 1.4189385f;
+        sum_117 += vec4f(add_116);
+    }
+    // [rows, 1]: mul_119, sub_129, add_130
+    let mul_119 = sum_117 * (-0.001f);
+    scratch[scratch_base + 2u * 8u + row_lane] = select(vec4f(0.0), mul_119, valid);
+    let sub_129 = mul_119 - min_112;
+    let add_130 = mul_121 + sub_129;
+    // dense_122 [rows, 32] = obs_1 [4] · critic.mlp.0.w + critic.mlp.0.b
+    for (var c = 0u; c < 32u; c += 8u) {
+        let b0 = params[(c + 2360u) / 4u];
+        var a0 = vec4f(b0.x);
+        var a1 = vec4f(b0.y);
+        var a2 = vec4f(b0.z);
+        var a3 = vec4f(b0.w);
+        let b1 = params[(c + 2364u) / 4u];
+        var a4 = vec4f(b1.x);
+        var a5 = vec4f(b1.y);
+        var a6 = vec4f(b1.z);
+        var a7 = vec4f(b1.w);
+        for (var k = 0u; k < 4u; k++) {
+            let x = tile[k * 8u + row_lane];
+            let w = (2232u + k * 32u + c) / 4u;
+            let w0 = params[w + 0u];
+            let w1 = params[w + 1u];
+            a0 = fma(x, vec4f(w0.x), a0);
+            a1 = fma(x, vec4f(w0.y), a1);
+            a2 = fma(x, vec4f(w0.z), a2);
+            a3 = fma(x, vec4f(w0.w), a3);
+            a4 = fma(x, vec4f(w1.x), a4);
+            a5 = fma(x, vec4f(w1.y), a5);
+            a6 = fma(x, vec4f(w1.z), a6);
+            a7 = fma(x, vec4f(w1.w), a7);
+        }
+        tile[(12u + c) * 8u + row_lane] = a0;
+        tile[(12u + (c + 1u)) * 8u + row_lane] = a1;
+        tile[(12u + (c + 2u)) * 8u + row_lane] = a2;
+        tile[(12u + (c + 3u)) * 8u + row_lane] = a3;
+        tile[(12u + (c + 4u)) * 8u + row_lane] = a4;
+        tile[(12u + (c + 5u)) * 8u + row_lane] = a5;
+        tile[(12u + (c + 6u)) * 8u + row_lane] = a6;
+        tile[(12u + (c + 7u)) * 8u + row_lane] = a7;
+    }
+    // [rows, 32]: mish_123, mishslope_145
+    for (var f = 0u; f < 32u; f++) {
+        let dense_122 = tile[(12u + f) * 8u + row_lane];
+        let mish_123 = mish4(dense_122);
+        tile[(90u + f) * 8u + row_lane] = mish_123;
+        scratch[scratch_base + (41u + f) * 8u + row_lane] = mish_123;
+        let mishslope_145 = mish_slope4(dense_122);
+        tile[(186u + f) * 8u + row_lane] = mishslope_145;
+    }
+    // dense_124 [rows, 32] = mish_123 [32] · critic.mlp.1.w + critic.mlp.1.b
+    for (var c = 0u; c < 32u; c += 8u) {
+        let b0 = params[(c + 3416u) / 4u];
+        var a0 = vec4f(b0.x);
+        var a1 = vec4f(b0.y);
+        var a2 = vec4f(b0.z);
+        var a3 = vec4f(b0.w);
+        let b1 = params[(c + 3420u) / 4u];
+        var a4 = vec4f(b1.x);
+        var a5 = vec4f(b1.y);
+        var a6 = vec4f(b1.z);
+        var a7 = vec4f(b1.w);
+        for (var k = 0u; k < 32u; k++) {
+            let x = tile[(90u + k) * 8u + row_lane];
+            let w = (2392u + k * 32u + c) / 4u;
+            let w0 = params[w + 0u];
+            let w1 = params[w + 1u];
+            a0 = fma(x, vec4f(w0.x), a0);
+            a1 = fma(x, vec4f(w0.y), a1);
+            a2 = fma(x, vec4f(w0.z), a2);
+            a3 = fma(x, vec4f(w0.w), a3);
+            a4 = fma(x, vec4f(w1.x), a4);
+            a5 = fma(x, vec4f(w1.y), a5);
+            a6 = fma(x, vec4f(w1.z), a6);
+            a7 = fma(x, vec4f(w1.w), a7);
+        }
+        tile[(12u + c) * 8u + row_lane] = a0;
+        tile[(12u + (c + 1u)) * 8u + row_lane] = a1;
+        tile[(12u + (c + 2u)) * 8u + row_lane] = a2;
+        tile[(12u + (c + 3u)) * 8u + row_lane] = a3;
+        tile[(12u + (c + 4u)) * 8u + row_lane] = a4;
+        tile[(12u + (c + 5u)) * 8u + row_lane] = a5;
+        tile[(12u + (c + 6u)) * 8u + row_lane] = a6;
+        tile[(12u + (c + 7u)) * 8u + row_lane] = a7;
+    }
+    // [rows, 32]: mish_125, mishslope_142
+    for (var f = 0u; f < 32u; f++) {
+        let dense_124 = tile[(12u + f) * 8u + row_lane];
+        let mish_125 = mish4(dense_124);
+        tile[(90u + f) * 8u + row_lane] = mish_125;
+        scratch[scratch_base + (8u + f) * 8u + row_lane] = mish_125;
+        let mishslope_142 = mish_slope4(dense_124);
+        tile[(218u + f) * 8u + row_lane] = mishslope_142;
+    }
+    // dense_126 [rows, 1] = mish_125 [32] · critic.mlp.2.w + critic.mlp.2.b
+    {
+        let c = 0u;
+        let b0 = params[(c + 3576u) / 4u];
+        var a0 = vec4f(b0.x);
+        var a1 = vec4f(b0.y);
+        var a2 = vec4f(b0.z);
+        var a3 = vec4f(b0.w);
+        for (var k = 0u; k < 32u; k++) {
+            let x = tile[(90u + k) * 8u + row_lane];
+            let w = (3448u + k * 4u + c) / 4u;
+            let w0 = params[w + 0u];
+            a0 = fma(x, vec4f(w0.x), a0);
+            a1 = fma(x, vec4f(w0.y), a1);
+            a2 = fma(x, vec4f(w0.z), a2);
+            a3 = fma(x, vec4f(w0.w), a3);
+        }
+        tile[c * 8u + row_lane] = a0;
+    }
+    // [rows, 1]: sub_127, mul_128, add_131, add_139, neg_140
+    let ret_7 = vec4f(rollout_f32[2248704u + sample.x * 1u + 0u], rollout_f32[2248704u + sample.y * 1u + 0u], rollout_f32[2248704u + sample.z * 1u + 0u], rollout_f32[2248704u + sample.w * 1u + 0u]);
+    let dense_126 = tile[0u * 8u + row_lane];
+    let sub_127 = ret_7 - dense_126;
+    let mul_128 = sub_127 * sub_127;
+    scratch[scratch_base + 4u * 8u + row_lane] = select(vec4f(0.0), mul_128, valid);
+    let add_131 = mul_128 + add_130;
+    scratch[scratch_base + 0u * 8u + row_lane] = select(vec4f(0.0), add_131, valid);
+    let add_139 = sub_127 + sub_127;
+    let neg_140 = -add_139;
+    tile[1u * 8u + row_lane] = neg_140;
+    scratch[scratch_base + 40u * 8u + row_lane] = select(vec4f(0.0), neg_140, valid);
+    // [rows, 2]: sum_137
+    var sum_137 = vec4f(0.0);
+    for (var f = 0u; f < 2u; f++) {
+        let actor_log_std_31 = params_f32[2228u + f];
+        let max_35 = max(actor_log_std_31, (-20.0f));
+        let min_37 = min(max_35, 4.0f);
+        let exp_38 = exp(min_37);
+        sum_137 += vec4f(exp_38);
+    }
+    // [rows, 1]: div_138
+    let div_138 = sum_137 / 2.0f;
+    scratch[scratch_base + 7u * 8u + row_lane] = select(vec4f(0.0), div_138, valid);
+    // dense_141 [rows, 32] = neg_140 [1] · critic.mlp.2.wᵀ
+    for (var c = 0u; c < 32u; c += 8u) {
+        var a0 = vec4f(0.0);
+        var a1 = vec4f(0.0);
+        var a2 = vec4f(0.0);
+        var a3 = vec4f(0.0);
+        var a4 = vec4f(0.0);
+        var a5 = vec4f(0.0);
+        var a6 = vec4f(0.0);
+        var a7 = vec4f(0.0);
+        {
+            let x0 = tile[1u * 8u + row_lane];
+            let w0 = params[(3448u + (c + 0u) * 4u + 0u) / 4u];
+            let w1 = params[(3448u + (c + 1u) * 4u + 0u) / 4u];
+            let w2 = params[(3448u + (c + 2u) * 4u + 0u) / 4u];
+            let w3 = params[(3448u + (c + 3u) * 4u + 0u) / 4u];
+            let w4 = params[(3448u + (c + 4u) * 4u + 0u) / 4u];
+            let w5 = params[(3448u + (c + 5u) * 4u + 0u) / 4u];
+            let w6 = params[(3448u + (c + 6u) * 4u + 0u) / 4u];
+            let w7 = params[(3448u + (c + 7u) * 4u + 0u) / 4u];
+            a0 = fma(x0, vec4f(w0.x), a0);
+            a1 = fma(x0, vec4f(w1.x), a1);
+            a2 = fma(x0, vec4f(w2.x), a2);
+            a3 = fma(x0, vec4f(w3.x), a3);
+            a4 = fma(x0, vec4f(w4.x), a4);
+            a5 = fma(x0, vec4f(w5.x), a5);
+            a6 = fma(x0, vec4f(w6.x), a6);
+            a7 = fma(x0, vec4f(w7.x), a7);
+        }
+        tile[(12u + c) * 8u + row_lane] = a0;
+        tile[(12u + (c + 1u)) * 8u + row_lane] = a1;
+        tile[(12u + (c + 2u)) * 8u + row_lane] = a2;
+        tile[(12u + (c + 3u)) * 8u + row_lane] = a3;
+        tile[(12u + (c + 4u)) * 8u + row_lane] = a4;
+        tile[(12u + (c + 5u)) * 8u + row_lane] = a5;
+        tile[(12u + (c + 6u)) * 8u + row_lane] = a6;
+        tile[(12u + (c + 7u)) * 8u + row_lane] = a7;
+    }
+    // [rows, 32]: mul_143
+    for (var f = 0u; f < 32u; f++) {
+        let dense_141 = tile[(12u + f) * 8u + row_lane];
+        let mishslope_142 = tile[(218u + f) * 8u + row_lane];
+        let mul_143 = dense_141 * mishslope_142;
+        tile[(90u + f) * 8u + row_lane] = mul_143;
+        scratch[scratch_base + (73u + f) * 8u + row_lane] = select(vec4f(0.0), mul_143, valid);
+    }
+    // dense_144 [rows, 32] = mul_143 [32] · critic.mlp.1.wᵀ
+    for (var c = 0u; c < 32u; c += 8u) {
+        var a0 = vec4f(0.0);
+        var a1 = vec4f(0.0);
+        var a2 = vec4f(0.0);
+        var a3 = vec4f(0.0);
+        var a4 = vec4f(0.0);
+        var a5 = vec4f(0.0);
+        var a6 = vec4f(0.0);
+        var a7 = vec4f(0.0);
+        for (var k = 0u; k < 32u; k += 4u) {
+            let x0 = tile[(90u + k) * 8u + row_lane];
+            let x1 = tile[(90u + (k + 1u)) * 8u + row_lane];
+            let x2 = tile[(90u + (k + 2u)) * 8u + row_lane];
+            let x3 = tile[(90u + (k + 3u)) * 8u + row_lane];
+            let w0 = params[(2392u + (c + 0u) * 32u + k) / 4u];
+            let w1 = params[(2392u + (c + 1u) * 32u + k) / 4u];
+            let w2 = params[(2392u + (c + 2u) * 32u + k) / 4u];
+            let w3 = params[(2392u + (c + 3u) * 32u + k) / 4u];
+            let w4 = params[(2392u + (c + 4u) * 32u + k) / 4u];
+            let w5 = params[(2392u + (c + 5u) * 32u + k) / 4u];
+            let w6 = params[(2392u + (c + 6u) * 32u + k) / 4u];
+            let w7 = params[(2392u + (c + 7u) * 32u + k) / 4u];
+            a0 = fma(x3, vec4f(w0.w), fma(x2, vec4f(w0.z), fma(x1, vec4f(w0.y), fma(x0, vec4f(w0.x), a0))));
+            a1 = fma(x3, vec4f(w1.w), fma(x2, vec4f(w1.z), fma(x1, vec4f(w1.y), fma(x0, vec4f(w1.x), a1))));
+            a2 = fma(x3, vec4f(w2.w), fma(x2, vec4f(w2.z), fma(x1, vec4f(w2.y), fma(x0, vec4f(w2.x), a2))));
+            a3 = fma(x3, vec4f(w3.w), fma(x2, vec4f(w3.z), fma(x1, vec4f(w3.y), fma(x0, vec4f(w3.x), a3))));
+            a4 = fma(x3, vec4f(w4.w), fma(x2, vec4f(w4.z), fma(x1, vec4f(w4.y), fma(x0, vec4f(w4.x), a4))));
+            a5 = fma(x3, vec4f(w5.w), fma(x2, vec4f(w5.z), fma(x1, vec4f(w5.y), fma(x0, vec4f(w5.x), a5))));
+            a6 = fma(x3, vec4f(w6.w), fma(x2, vec4f(w6.z), fma(x1, vec4f(w6.y), fma(x0, vec4f(w6.x), a6))));
+            a7 = fma(x3, vec4f(w7.w), fma(x2, vec4f(w7.z), fma(x1, vec4f(w7.y), fma(x0, vec4f(w7.x), a7))));
+        }
+        tile[(12u + c) * 8u + row_lane] = a0;
+        tile[(12u + (c + 1u)) * 8u + row_lane] = a1;
+        tile[(12u + (c + 2u)) * 8u + row_lane] = a2;
+        tile[(12u + (c + 3u)) * 8u + row_lane] = a3;
+        tile[(12u + (c + 4u)) * 8u + row_lane] = a4;
+        tile[(12u + (c + 5u)) * 8u + row_lane] = a5;
+        tile[(12u + (c + 6u)) * 8u + row_lane] = a6;
+        tile[(12u + (c + 7u)) * 8u + row_lane] = a7;
+    }
+    // [rows, 32]: mul_146
+    for (var f = 0u; f < 32u; f++) {
+        let dense_144 = tile[(12u + f) * 8u + row_lane];
+        let mishslope_145 = tile[(186u + f) * 8u + row_lane];
+        let mul_146 = dense_144 * mishslope_145;
+        scratch[scratch_base + (109u + f) * 8u + row_lane] = select(vec4f(0.0), mul_146, valid);
+    }
+    // [rows, 2]: broadcast_165, mul_166, add_167 … mul_182
+    for (var f = 0u; f < 2u; f++) {
+        let div_71 = tile[(8u + f) * 8u + row_lane];
+        let mul_166 = div_71 * mul_164;
+        let add_167 = mul_166 + mul_166;
+        let actor_log_std_31 = params_f32[2228u + f];
+        let max_35 = max(actor_log_std_31, (-20.0f));
+        let min_37 = min(max_35, 4.0f);
+        let exp_38 = exp(min_37);
+        let div_168 = add_167 / exp_38;
+        let mul_169 = div_71 * div_168;
+        let neg_170 = -mul_169;
+        let mul_161 = tile[(10u + f) * 8u + row_lane];
+        let sub_171 = mul_161 - div_168;
+        tile[f * 8u + row_lane] = sub_171;
+        scratch[scratch_base + (173u + f) * 8u + row_lane] = select(vec4f(0.0), sub_171, valid);
+        let mul_182 = exp_38 * neg_170;
+        tile[(2u + f) * 8u + row_lane] = mul_182;
+    }
+    // dense_172 [rows, 32] = sub_171 [2] · actor.mlp.2.wᵀ
+    for (var c = 0u; c < 32u; c += 8u) {
+        var a0 = vec4f(0.0);
+        var a1 = vec4f(0.0);
+        var a2 = vec4f(0.0);
+        var a3 = vec4f(0.0);
+        var a4 = vec4f(0.0);
+        var a5 = vec4f(0.0);
+        var a6 = vec4f(0.0);
+        var a7 = vec4f(0.0);
+        {
+            let x0 = tile[0u * 8u + row_lane];
+            let x1 = tile[(0u + 1u) * 8u + row_lane];
+            let w0 = params[(2096u + (c + 0u) * 4u + 0u) / 4u];
+            let w1 = params[(2096u + (c + 1u) * 4u + 0u) / 4u];
+            let w2 = params[(2096u + (c + 2u) * 4u + 0u) / 4u];
+            let w3 = params[(2096u + (c + 3u) * 4u + 0u) / 4u];
+            let w4 = params[(2096u + (c + 4u) * 4u + 0u) / 4u];
+            let w5 = params[(2096u + (c + 5u) * 4u + 0u) / 4u];
+            let w6 = params[(2096u + (c + 6u) * 4u + 0u) / 4u];
+            let w7 = params[(2096u + (c + 7u) * 4u + 0u) / 4u];
+            a0 = fma(x1, vec4f(w0.y), fma(x0, vec4f(w0.x), a0));
+            a1 = fma(x1, vec4f(w1.y), fma(x0, vec4f(w1.x), a1));
+            a2 = fma(x1, vec4f(w2.y), fma(x0, vec4f(w2.x), a2));
+            a3 = fma(x1, vec4f(w3.y), fma(x0, vec4f(w3.x), a3));
+            a4 = fma(x1, vec4f(w4.y), fma(x0, vec4f(w4.x), a4));
+            a5 = fma(x1, vec4f(w5.y), fma(x0, vec4f(w5.x), a5));
+            a6 = fma(x1, vec4f(w6.y), fma(x0, vec4f(w6.x), a6));
+            a7 = fma(x1, vec4f(w7.y), fma(x0, vec4f(w7.x), a7));
+        }
+        tile[(4u + c) * 8u + row_lane] = a0;
+        tile[(4u + (c + 1u)) * 8u + row_lane] = a1;
+        tile[(4u + (c + 2u)) * 8u + row_lane] = a2;
+        tile[(4u + (c + 3u)) * 8u + row_lane] = a3;
+        tile[(4u + (c + 4u)) * 8u + row_lane] = a4;
+        tile[(4u + (c + 5u)) * 8u + row_lane] = a5;
+        tile[(4u + (c + 6u)) * 8u + row_lane] = a6;
+        tile[(4u + (c + 7u)) * 8u + row_lane] = a7;
+    }
+    // [rows, 32]: mul_174
+    for (var f = 0u; f < 32u; f++) {
+        let dense_172 = tile[(4u + f) * 8u + row_lane];
+        let mishslope_173 = tile[(154u + f) * 8u + row_lane];
+        let mul_174 = dense_172 * mishslope_173;
+        tile[(36u + f) * 8u + row_lane] = mul_174;
+        scratch[scratch_base + (207u + f) * 8u + row_lane] = select(vec4f(0.0), mul_174, valid);
+    }
+    // dense_175 [rows, 32] = mul_174 [32] · actor.mlp.1.wᵀ
+    for (var c = 0u; c < 32u; c += 8u) {
+        var a0 = vec4f(0.0);
+        var a1 = vec4f(0.0);
+        var a2 = vec4f(0.0);
+        var a3 = vec4f(0.0);
+        var a4 = vec4f(0.0);
+        var a5 = vec4f(0.0);
+        var a6 = vec4f(0.0);
+        var a7 = vec4f(0.0);
+        for (var k = 0u; k < 32u; k += 4u) {
+            let x0 = tile[(36u + k) * 8u + row_lane];
+            let x1 = tile[(36u + (k + 1u)) * 8u + row_lane];
+            let x2 = tile[(36u + (k + 2u)) * 8u + row_lane];
+            let x3 = tile[(36u + (k + 3u)) * 8u + row_lane];
+            let w0 = params[(1040u + (c + 0u) * 32u + k) / 4u];
+            let w1 = params[(1040u + (c + 1u) * 32u + k) / 4u];
+            let w2 = params[(1040u + (c + 2u) * 32u + k) / 4u];
+            let w3 = params[(1040u + (c + 3u) * 32u + k) / 4u];
+            let w4 = params[(1040u + (c + 4u) * 32u + k) / 4u];
+            let w5 = params[(1040u + (c + 5u) * 32u + k) / 4u];
+            let w6 = params[(1040u + (c + 6u) * 32u + k) / 4u];
+            let w7 = params[(1040u + (c + 7u) * 32u + k) / 4u];
+            a0 = fma(x3, vec4f(w0.w), fma(x2, vec4f(w0.z), fma(x1, vec4f(w0.y), fma(x0, vec4f(w0.x), a0))));
+            a1 = fma(x3, vec4f(w1.w), fma(x2, vec4f(w1.z), fma(x1, vec4f(w1.y), fma(x0, vec4f(w1.x), a1))));
+            a2 = fma(x3, vec4f(w2.w), fma(x2, vec4f(w2.z), fma(x1, vec4f(w2.y), fma(x0, vec4f(w2.x), a2))));
+            a3 = fma(x3, vec4f(w3.w), fma(x2, vec4f(w3.z), fma(x1, vec4f(w3.y), fma(x0, vec4f(w3.x), a3))));
+            a4 = fma(x3, vec4f(w4.w), fma(x2, vec4f(w4.z), fma(x1, vec4f(w4.y), fma(x0, vec4f(w4.x), a4))));
+            a5 = fma(x3, vec4f(w5.w), fma(x2, vec4f(w5.z), fma(x1, vec4f(w5.y), fma(x0, vec4f(w5.x), a5))));
+            a6 = fma(x3, vec4f(w6.w), fma(x2, vec4f(w6.z), fma(x1, vec4f(w6.y), fma(x0, vec4f(w6.x), a6))));
+            a7 = fma(x3, vec4f(w7.w), fma(x2, vec4f(w7.z), fma(x1, vec4f(w7.y), fma(x0, vec4f(w7.x), a7))));
+        }
+        tile[(4u + c) * 8u + row_lane] = a0;
+        tile[(4u + (c + 1u)) * 8u + row_lane] = a1;
+        tile[(4u + (c + 2u)) * 8u + row_lane] = a2;
+        tile[(4u + (c + 3u)) * 8u + row_lane] = a3;
+        tile[(4u + (c + 4u)) * 8u + row_lane] = a4;
+        tile[(4u + (c + 5u)) * 8u + row_lane] = a5;
+        tile[(4u + (c + 6u)) * 8u + row_lane] = a6;
+        tile[(4u + (c + 7u)) * 8u + row_lane] = a7;
+    }
+    // [rows, 32]: mul_177
+    for (var f = 0u; f < 32u; f++) {
+        let dense_175 = tile[(4u + f) * 8u + row_lane];
+        let mishslope_176 = tile[(122u + f) * 8u + row_lane];
+        let mul_177 = dense_175 * mishslope_176;
+        tile[(36u + f) * 8u + row_lane] = mul_177;
+        scratch[scratch_base + (241u + f) * 8u + row_lane] = select(vec4f(0.0), mul_177, valid);
+    }
+    // dense_178 [rows, 16] = mul_177 [32] · actor.mlp.0.w[2..18]ᵀ
+    for (var c = 0u; c < 16u; c += 8u) {
+        var a0 = vec4f(0.0);
+        var a1 = vec4f(0.0);
+        var a2 = vec4f(0.0);
+        var a3 = vec4f(0.0);
+        var a4 = vec4f(0.0);
+        var a5 = vec4f(0.0);
+        var a6 = vec4f(0.0);
+        var a7 = vec4f(0.0);
+        for (var k = 0u; k < 32u; k += 4u) {
+            let x0 = tile[(36u + k) * 8u + row_lane];
+            let x1 = tile[(36u + (k + 1u)) * 8u + row_lane];
+            let x2 = tile[(36u + (k + 2u)) * 8u + row_lane];
+            let x3 = tile[(36u + (k + 3u)) * 8u + row_lane];
+            let w0 = params[(496u + (c + 0u) * 32u + k) / 4u];
+            let w1 = params[(496u + (c + 1u) * 32u + k) / 4u];
+            let w2 = params[(496u + (c + 2u) * 32u + k) / 4u];
+            let w3 = params[(496u + (c + 3u) * 32u + k) / 4u];
+            let w4 = params[(496u + (c + 4u) * 32u + k) / 4u];
+            let w5 = params[(496u + (c + 5u) * 32u + k) / 4u];
+            let w6 = params[(496u + (c + 6u) * 32u + k) / 4u];
+            let w7 = params[(496u + (c + 7u) * 32u + k) / 4u];
+            a0 = fma(x3, vec4f(w0.w), fma(x2, vec4f(w0.z), fma(x1, vec4f(w0.y), fma(x0, vec4f(w0.x), a0))));
+            a1 = fma(x3, vec4f(w1.w), fma(x2, vec4f(w1.z), fma(x1, vec4f(w1.y), fma(x0, vec4f(w1.x), a1))));
+            a2 = fma(x3, vec4f(w2.w), fma(x2, vec4f(w2.z), fma(x1, vec4f(w2.y), fma(x0, vec4f(w2.x), a2))));
+            a3 = fma(x3, vec4f(w3.w), fma(x2, vec4f(w3.z), fma(x1, vec4f(w3.y), fma(x0, vec4f(w3.x), a3))));
+            a4 = fma(x3, vec4f(w4.w), fma(x2, vec4f(w4.z), fma(x1, vec4f(w4.y), fma(x0, vec4f(w4.x), a4))));
+            a5 = fma(x3, vec4f(w5.w), fma(x2, vec4f(w5.z), fma(x1, vec4f(w5.y), fma(x0, vec4f(w5.x), a5))));
+            a6 = fma(x3, vec4f(w6.w), fma(x2, vec4f(w6.z), fma(x1, vec4f(w6.y), fma(x0, vec4f(w6.x), a6))));
+            a7 = fma(x3, vec4f(w7.w), fma(x2, vec4f(w7.z), fma(x1, vec4f(w7.y), fma(x0, vec4f(w7.x), a7))));
+        }
+        tile[(4u + c) * 8u + row_lane] = a0;
+        scratch[scratch_base + (305u + c) * 8u + row_lane] = select(vec4f(0.0), a0, valid);
+        tile[(4u + (c + 1u)) * 8u + row_lane] = a1;
+        scratch[scratch_base + (305u + (c + 1u)) * 8u + row_lane] = select(vec4f(0.0), a1, valid);
+        tile[(4u + (c + 2u)) * 8u + row_lane] = a2;
+        scratch[scratch_base + (305u + (c + 2u)) * 8u + row_lane] = select(vec4f(0.0), a2, valid);
+        tile[(4u + (c + 3u)) * 8u + row_lane] = a3;
+        scratch[scratch_base + (305u + (c + 3u)) * 8u + row_lane] = select(vec4f(0.0), a3, valid);
+        tile[(4u + (c + 4u)) * 8u + row_lane] = a4;
+        scratch[scratch_base + (305u + (c + 4u)) * 8u + row_lane] = select(vec4f(0.0), a4, valid);
+        tile[(4u + (c + 5u)) * 8u + row_lane] = a5;
+        scratch[scratch_base + (305u + (c + 5u)) * 8u + row_lane] = select(vec4f(0.0), a5, valid);
+        tile[(4u + (c + 6u)) * 8u + row_lane] = a6;
+        scratch[scratch_base + (305u + (c + 6u)) * 8u + row_lane] = select(vec4f(0.0), a6, valid);
+        tile[(4u + (c + 7u)) * 8u + row_lane] = a7;
+        scratch[scratch_base + (305u + (c + 7u)) * 8u + row_lane] = select(vec4f(0.0), a7, valid);
+    }
+    // dense_179 [rows, 16] = dense_178 [16] · actor.t2.wᵀ
+    for (var c = 0u; c < 16u; c += 8u) {
+        var a0 = vec4f(0.0);
+        var a1 = vec4f(0.0);
+        var a2 = vec4f(0.0);
+        var a3 = vec4f(0.0);
+        var a4 = vec4f(0.0);
+        var a5 = vec4f(0.0);
+        var a6 = vec4f(0.0);
+        var a7 = vec4f(0.0);
+        for (var k = 0u; k < 16u; k += 4u) {
+            let x0 = tile[(4u + k) * 8u + row_lane];
+            let x1 = tile[(4u + (k + 1u)) * 8u + row_lane];
+            let x2 = tile[(4u + (k + 2u)) * 8u + row_lane];
+            let x3 = tile[(4u + (k + 3u)) * 8u + row_lane];
+            let w0 = params[(80u + (c + 0u) * 16u + k) / 4u];
+            let w1 = params[(80u + (c + 1u) * 16u + k) / 4u];
+            let w2 = params[(80u + (c + 2u) * 16u + k) / 4u];
+            let w3 = params[(80u + (c + 3u) * 16u + k) / 4u];
+            let w4 = params[(80u + (c + 4u) * 16u + k) / 4u];
+            let w5 = params[(80u + (c + 5u) * 16u + k) / 4u];
+            let w6 = params[(80u + (c + 6u) * 16u + k) / 4u];
+            let w7 = params[(80u + (c + 7u) * 16u + k) / 4u];
+            a0 = fma(x3, vec4f(w0.w), fma(x2, vec4f(w0.z), fma(x1, vec4f(w0.y), fma(x0, vec4f(w0.x), a0))));
+            a1 = fma(x3, vec4f(w1.w), fma(x2, vec4f(w1.z), fma(x1, vec4f(w1.y), fma(x0, vec4f(w1.x), a1))));
+            a2 = fma(x3, vec4f(w2.w), fma(x2, vec4f(w2.z), fma(x1, vec4f(w2.y), fma(x0, vec4f(w2.x), a2))));
+            a3 = fma(x3, vec4f(w3.w), fma(x2, vec4f(w3.z), fma(x1, vec4f(w3.y), fma(x0, vec4f(w3.x), a3))));
+            a4 = fma(x3, vec4f(w4.w), fma(x2, vec4f(w4.z), fma(x1, vec4f(w4.y), fma(x0, vec4f(w4.x), a4))));
+            a5 = fma(x3, vec4f(w5.w), fma(x2, vec4f(w5.z), fma(x1, vec4f(w5.y), fma(x0, vec4f(w5.x), a5))));
+            a6 = fma(x3, vec4f(w6.w), fma(x2, vec4f(w6.z), fma(x1, vec4f(w6.y), fma(x0, vec4f(w6.x), a6))));
+            a7 = fma(x3, vec4f(w7.w), fma(x2, vec4f(w7.z), fma(x1, vec4f(w7.y), fma(x0, vec4f(w7.x), a7))));
+        }
+        tile[(20u + c) * 8u + row_lane] = a0;
+        tile[(20u + (c + 1u)) * 8u + row_lane] = a1;
+        tile[(20u + (c + 2u)) * 8u + row_lane] = a2;
+        tile[(20u + (c + 3u)) * 8u + row_lane] = a3;
+        tile[(20u + (c + 4u)) * 8u + row_lane] = a4;
+        tile[(20u + (c + 5u)) * 8u + row_lane] = a5;
+        tile[(20u + (c + 6u)) * 8u + row_lane] = a6;
+        tile[(20u + (c + 7u)) * 8u + row_lane] = a7;
+    }
+    // [rows, 16]: mul_181
+    for (var f = 0u; f < 16u; f++) {
+        let dense_179 = tile[(20u + f) * 8u + row_lane];
+        let mishslope_180 = tile[(74u + f) * 8u + row_lane];
+        let mul_181 = dense_179 * mishslope_180;
+        scratch[scratch_base + (323u + f) * 8u + row_lane] = select(vec4f(0.0), mul_181, valid);
+    }
+    // [rows, 2]: broadcast_184, add_185, select_187, select_189
+    for (var f = 0u; f < 2u; f++) {
+        let mul_182 = tile[(2u + f) * 8u + row_lane];
+        let add_185 = mul_182 + sub_183;
+        let actor_log_std_31 = params_f32[2228u + f];
+        let max_35 = max(actor_log_std_31, (-20.0f));
+        let less_186 = select(0.0, 1.0, 4.0f < max_35);
+        let select_187 = select(add_185, vec4f(0.0f), vec4f(less_186) != vec4f(0.0));
+        let less_188 = select(0.0, 1.0, actor_log_std_31 < (-20.0f));
+        let select_189 = select(select_187, vec4f(0.0f), vec4f(less_188) != vec4f(0.0));
+        scratch[scratch_base + (341u + f) * 8u + row_lane] = select(vec4f(0.0), select_189, valid);
+    }
+}
