@@ -615,11 +615,11 @@ fn agent_rows(agent: &Agent, envs: u32) -> u32 {
 }
 
 /// How often the most used gradient word is written: each use gets partial gradients of its own.
-fn copies(jobs: &[GradJob]) -> u32 {
+pub(super) fn copies(jobs: &[GradJob]) -> u32 {
     jobs.iter().map(|a| jobs.iter().filter(|b| a.out_word == b.out_word).count() as u32).max().unwrap_or(1)
 }
 
-fn spread_copies(jobs: &mut [GradJob], stride: u32) {
+pub(super) fn spread_copies(jobs: &mut [GradJob], stride: u32) {
     let mut seen: HashMap<u32, u32> = HashMap::new();
     for job in jobs {
         let copy = seen.entry(job.out_word).or_default();
