@@ -15,8 +15,14 @@ fn main() {
 fn place(graph: &Graph) -> Placement {
     let mut p = Placement::default();
     let mut at = 0;
-    for i in &graph.inputs { p.inputs.insert(i.name.clone(), Rows { buffer: "rollout".into(), offset: at, pitch: i.width as u32 }); at += 1000 * i.width as u32; }
-    for i in &graph.stores { p.stores.insert(i.name.clone(), Rows { buffer: "rollout".into(), offset: at, pitch: i.width as u32 }); at += 1000 * i.width as u32; }
+    for i in &graph.inputs {
+        p.inputs.insert(i.name.clone(), Rows { buffer: "rollout".into(), offset: at, pitch: i.width as u32 });
+        at += 1000 * i.width as u32;
+    }
+    for i in &graph.stores {
+        p.stores.insert(i.name.clone(), Rows { buffer: "rollout".into(), offset: at, pitch: i.width as u32 });
+        at += 1000 * i.width as u32;
+    }
     let mut at = 0;
     for t in &graph.params {
         let ld = (t.cols as u32).next_multiple_of(4);

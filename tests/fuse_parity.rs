@@ -22,7 +22,9 @@ fn check_all(graphs: &[Graph], rows: &[u32], shuffle: bool, tolerance: f64) {
                 let shuffle = shuffle.then_some(rows + 5 * i as u32);
                 let case = Case { target, rows, shuffle, slices: [1, 3][i % 2] };
                 if let Err(report) = check(&mut engine, graph, case, &mut fresh, tolerance) {
-                    if let Ok(dir) = std::env::var("FLOWMILL_DUMP") { let _ = std::fs::write(format!("{dir}/failed.txt"), format!("{graph}")); }
+                    if let Ok(dir) = std::env::var("FLOWMILL_DUMP") {
+                        let _ = std::fs::write(format!("{dir}/failed.txt"), format!("{graph}"));
+                    }
                     panic!("{target:?}, {rows} rows: {report}");
                 }
             }

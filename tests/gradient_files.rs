@@ -45,7 +45,8 @@ fn tensors(name: &str) -> HostTensors {
 }
 
 fn problem(name: &str, tensors: &HostTensors) -> GradientProblem {
-    let made = if name.starts_with("ppo") { GradientProblem::ppo(tensors) } else { GradientProblem::policyflow(tensors) };
+    let made =
+        if name.starts_with("ppo") { GradientProblem::ppo(tensors) } else { GradientProblem::policyflow(tensors) };
     made.unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 

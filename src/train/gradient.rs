@@ -262,12 +262,7 @@ fn batch_rows(tensors: &HostTensors) -> Result<usize, TrainError> {
 }
 
 /// A per-row input, `[rows, width]`, or `[rows]` where the width is 1.
-fn batch_input<'a>(
-    tensors: &'a HostTensors,
-    name: &str,
-    rows: usize,
-    width: usize,
-) -> Result<&'a [f32], TrainError> {
+fn batch_input<'a>(tensors: &'a HostTensors, name: &str, rows: usize, width: usize) -> Result<&'a [f32], TrainError> {
     let expected = if width == 1 { format!("[{rows}]") } else { format!("[{rows}, {width}]") };
     let Some(tensor) = tensors.get(name) else {
         return Err(TrainError::Setting(format!("no tensor `{name}`, expected shape {expected}")));
