@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flowmill::plot::{DATA_FILE, MultiGoalData, draw_run};
 use flowmill::report::{Console, MetricsLog, RunDir, Summary, read_metrics};
-use flowmill::train::{EvalNoise, Evaluator, IterationMetrics, Trainer};
+use flowmill::train::{Checkpoint, EvalNoise, Evaluator, IterationMetrics, Trainer};
 
 use super::Failure;
 use super::config::RunConfig;
@@ -77,6 +77,9 @@ impl Session {
         } else {
             MetricsLog::create(&dir, &rows.columns())?
         };
+        let best_file = dir.checkpoints().join("best.safetensors");
+        let best_checkpoint =
+            if best_file.is_file() { Checkpoint::load(&best_file)?.last_return.0 } else { f64::NEG_INFINITY };
         let mut snapshots = MultiGoalData::default();
         let evaluator = if multigoal::applies(&trainer.environment().manifest) {
             let path = dir.plots().join(DATA_FILE);
@@ -102,7 +105,7 @@ impl Session {
             seconds,
             last: None,
             best_return: best,
-            best_checkpoint: if earlier { best } else { f64::NEG_INFINITY },
+            best_checkpoint,
             snapshots,
             evaluator,
         })

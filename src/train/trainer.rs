@@ -270,6 +270,8 @@ impl Trainer {
             Ticket(trainer.tickets)
         };
         let [collected, control, stats] = std::array::from_fn(|_| ticket(self));
+        // Before the first submission: a driver may do the work inside it.
+        let submitted = Instant::now();
         let mut collect = self.plan.collect(self.clock);
         collect.readback(self.plan.control, 0, 4, collected);
         self.engine.submit(&collect)?;
@@ -278,7 +280,7 @@ impl Trainer {
         learn.readback(self.buffers.sums, 0, u64::from(STATS) * 4, stats);
         self.engine.submit(&learn)?;
         let pending =
-            Pending { clock: self.clock, collected, control, stats, submitted: Instant::now(), collected_at: None };
+            Pending { clock: self.clock, collected, control, stats, submitted, collected_at: None };
         self.pending.push(pending);
         Ok(())
     }
