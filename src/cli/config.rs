@@ -45,7 +45,11 @@ impl RunConfig {
     /// Reads such a text; `origin` is for messages.
     pub fn parse(origin: &str, text: &str) -> Result<Self, Failure> {
         let broken = |message: String| Failure::Input(format!("{origin}: {message}"));
-        let table: Table = text.parse().map_err(|e: toml::de::Error| broken(e.to_string()))?;
+        let table: Table = text.parse().map_err(|e: toml::de::Error| {
+            let line =
+                text.get(..e.span().map_or(0, |span| span.start)).map_or(1, |before| before.matches('\n').count() + 1);
+            broken(format!("line {line}: {}", e.message()))
+        })?;
         let known = || KEYS.iter().chain(Algorithm::NAMES).copied();
         if let Some(key) = table.keys().find(|key| !known().any(|k| k == key.as_str())) {
             let near = nearest(key, known()).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
@@ -93,6 +97,13 @@ impl RunConfig {
         Ok(environment)
     }
 
+    /// Adds `section.key=value` to the overrides, in place of an earlier value of that key.
+    pub fn label(&mut self, label: String) {
+        let key = |text: &str| text.split('=').next().map(str::to_string);
+        self.overrides.retain(|old| key(old) != key(&label));
+        self.overrides.push(label);
+    }
+
     /// Applies `--set` values over what is here.
     pub fn apply(&mut self, set: &[String], environment: &mut Environment) -> Result<(), Failure> {
         let overrides = Overrides::parse(set, self.algorithm.name())?;
@@ -106,7 +117,9 @@ impl RunConfig {
         }
         self.algorithm = Algorithm::from_layers(self.algorithm.name(), &layers)?;
         self.env.extend(overrides.env);
-        self.overrides.extend(overrides.labels);
+        for label in overrides.labels {
+            self.label(label);
+        }
         Ok(())
     }
 }

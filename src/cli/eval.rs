@@ -34,6 +34,9 @@ pub struct Args {
 /// Samples of one round; longer evaluations take several.
 const ROUND_SAMPLES: u64 = 1 << 20;
 
+/// Where the rounds of returns begin; those of MultiGoal's measure are below.
+const RETURN_ROUNDS: u32 = 1 << 30;
+
 /// Evaluates and prints the statistics.
 pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let found = policy::find(&args.run)?;
@@ -56,13 +59,12 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let evaluator = Evaluator::new(parts, buffers, noise, capacity.0, capacity.1)?;
     let seed = args.seed.unwrap_or(config.seed);
     let mut episodes: Vec<(f64, usize)> = Vec::new();
-    let mut round = 1;
+    let mut round = RETURN_ROUNDS;
     while episodes.len() < args.episodes as usize {
         let envs = fitting.min(args.episodes - episodes.len() as u32);
         let rolled: Episodes = evaluator.run(&mut engine, envs, steps, seed, round)?;
         episodes.extend(rolled.returns());
-        // The measure's rounds are 0 and 1 of iteration 0.
-        round += 2;
+        round += 1;
     }
     let returns = Statistics::of(episodes.iter().map(|(total, _)| *total).collect());
     let lengths = Statistics::of(episodes.iter().map(|(_, length)| *length as f64).collect());
@@ -86,7 +88,8 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     ];
     object.extend(fields.map(|(key, value)| (key.to_string(), value)));
     if measured {
-        let snapshot = multigoal::snapshot(&evaluator, &mut engine, seed, 0)?;
+        // The same random numbers as at the end of the training: the summary's numbers come again.
+        let snapshot = multigoal::snapshot(&evaluator, &mut engine, seed, done)?;
         let (ends, first) = multigoal::measure(&snapshot);
         out.say(multigoal::describe(&ends, &first));
         let measures = [

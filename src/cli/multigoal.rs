@@ -34,7 +34,7 @@ pub fn snapshot(
     seed: u64,
     iteration: u64,
 ) -> Result<MultiGoalSnapshot, TrainError> {
-    let round = (iteration as u32) << 1 & 0x7fff_ffff;
+    let round = (iteration as u32 & 0x1fff_ffff) << 1;
     let paths = evaluator.run(engine, TRAJECTORIES, STEPS, seed, round)?;
     let position = |t: usize, e: usize| {
         let seen = paths.observation(t, e);

@@ -43,7 +43,7 @@ pub struct Args {
     #[arg(long, allow_negative_numbers = true)]
     iterations: Option<i64>,
     /// Environment steps over all environments, rounded up to whole iterations
-    #[arg(long, conflicts_with = "iterations", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, conflicts_with = "iterations", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000_000))]
     steps: Option<u64>,
     /// Adapter name, index, or `software`
     #[arg(long)]
@@ -58,7 +58,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Iterations between two checkpoints; a tenth of the run by default
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     checkpoint_every: Option<u64>,
     /// Run checked modules: slower, the same numbers
     #[arg(long)]
@@ -278,7 +278,8 @@ fn take_steps(args: &Args, config: &mut RunConfig) -> Result<(), Failure> {
     let train = config.algorithm.train_mut();
     let of_one = (train.num_envs * train.horizon) as u64;
     train.iterations = steps.div_ceil(of_one) as usize;
-    config.overrides.push(format!("{}.iterations={}", config.algorithm.name(), config.algorithm.train().iterations));
+    let (name, iterations) = (config.algorithm.name(), config.algorithm.train().iterations);
+    config.label(format!("{name}.iterations={iterations}"));
     Ok(config.algorithm.validate()?)
 }
 

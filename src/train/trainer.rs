@@ -279,8 +279,7 @@ impl Trainer {
         learn.readback(self.plan.control, 0, control::words(self.plan.means as usize) as u64 * 4, control);
         learn.readback(self.buffers.sums, 0, u64::from(STATS) * 4, stats);
         self.engine.submit(&learn)?;
-        let pending =
-            Pending { clock: self.clock, collected, control, stats, submitted, collected_at: None };
+        let pending = Pending { clock: self.clock, collected, control, stats, submitted, collected_at: None };
         self.pending.push(pending);
         Ok(())
     }
