@@ -174,16 +174,21 @@ fn a_software_adapter_takes_the_quick_preset_and_says_so() {
 }
 
 #[test]
-fn a_run_that_leaves_the_numbers_fails_with_exit_code_1() {
+fn a_run_that_leaves_the_numbers_fails_with_exit_code_1_and_keeps_the_last_good_checkpoint() {
     if !has_device() {
         return;
     }
     let parent = TempDir::new().unwrap();
     let run = parent.path().join("run");
-    let more = ["--iterations", "3", "--no-plots", "--set", "env.GOAL_RADIUS=1e30"];
-    let (code, _, stderr) = parts(&train(&run, &more));
+    assert_eq!(parts(&train(&run, &["--iterations", "1", "--no-plots"])).0, 0);
+    let good = checkpoint(&run, "latest");
+    let mut command = flowmill();
+    command.args(["train", "--iterations", "4", "--set", "env.ACTION_COST=1e38", "--resume"]).arg(&run);
+    let (code, _, stderr) = parts(&command.output().unwrap());
     assert_eq!(code, 1, "{stderr}");
-    assert!(stderr.starts_with("error: iteration 1: ") && stderr.contains("not finite"), "{stderr}");
+    assert!(stderr.starts_with("error: iteration 2: ") && stderr.contains("not finite"), "{stderr}");
+    assert_eq!(checkpoint(&run, "latest"), good);
+    assert_eq!(read_metrics(&run).unwrap().iteration, [1]);
 }
 
 #[cfg(unix)]
