@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use flowmill::kernels::TABLE;
 use flowmill::plot::{DATA_FILE, MultiGoalData, draw_run};
 use flowmill::report::{Console, MetricsLog, RunDir, Summary, read_metrics};
 use flowmill::train::{Checkpoint, EvalNoise, Evaluator, IterationMetrics, Trainer};
@@ -42,6 +43,8 @@ pub struct Session {
     pub checkpoint_every: u64,
     /// Whether to draw at the end.
     pub plots: bool,
+    /// Seconds of planning, compilation and warm-up.
+    pub seconds_compiling: f64,
     log: MetricsLog,
     rows: Rows,
     /// Seconds of training so far, earlier sessions included.
@@ -81,6 +84,8 @@ impl Session {
         let best_checkpoint =
             if best_file.is_file() { Checkpoint::load(&best_file)?.last_return.0 } else { f64::NEG_INFINITY };
         let mut snapshots = MultiGoalData::default();
+        let started = Instant::now();
+        let mut kernels = trainer.agent().prepare.len() + 3 + 2 + TABLE.len();
         let evaluator = if multigoal::applies(&trainer.environment().manifest) {
             let path = dir.plots().join(DATA_FILE);
             if path.is_file() {
@@ -89,10 +94,16 @@ impl Session {
             }
             let buffers = trainer.parameter_buffers();
             let parts = trainer.split();
-            Some(Evaluator::new(parts, buffers, EvalNoise::Sample, multigoal::ENVS, multigoal::SAMPLES)?)
+            let made = Evaluator::new(parts, buffers, EvalNoise::Sample, multigoal::ENVS, multigoal::SAMPLES)?;
+            // Some drivers compile at the first dispatch: not in the middle of the training.
+            made.run(trainer.engine(), 1, 1, config.seed, 0)?;
+            kernels += trainer.agent().prepare.len() + 3;
+            Some(made)
         } else {
             None
         };
+        let seconds_compiling = trainer.compile_seconds() + started.elapsed().as_secs_f64();
+        let _ = console.compiled(kernels, seconds_compiling);
         Ok(Self {
             trainer,
             dir,
@@ -100,6 +111,7 @@ impl Session {
             console,
             checkpoint_every,
             plots,
+            seconds_compiling,
             log,
             rows,
             seconds,
@@ -214,7 +226,7 @@ impl Session {
             env_steps: iterations * (train.num_envs * train.horizon) as u64,
             iterations,
             seconds_training: self.seconds,
-            seconds_compiling: self.trainer.compile_seconds(),
+            seconds_compiling: self.seconds_compiling,
             adapter: self.trainer.engine().adapter().name.clone(),
             ..Summary::default()
         };

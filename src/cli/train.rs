@@ -7,8 +7,7 @@ use std::time::SystemTime;
 use flowmill::algo::{Algorithm, Layer, SettingsError};
 use flowmill::env::{Environment, load};
 use flowmill::gpu::Engine;
-use flowmill::kernels;
-use flowmill::report::{BuildInfo, Console, DeviceLine, RunDir, RunIdentity};
+use flowmill::report::{BuildInfo, Console, DeviceLine, RunDir, RunIdentity, write_atomic};
 use flowmill::train::{TrainOptions, Trainer};
 use serde_json::{Map, Value, json};
 use toml::Value as Setting;
@@ -75,8 +74,10 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let (config, environment) = match (&resumed, &args.config) {
         (Some(found), _) => of_checkpoint(args, found)?,
         (None, Some(file)) => of_file(args, file)?,
-        (None, None) => fresh(args, out, &mut opened)?,
+        (None, None) => fresh(args, &mut opened)?,
     };
+    // Only where the preset was left to the adapter is the device open already.
+    let chosen = opened.is_some();
     let engine = match opened {
         Some(engine) => engine,
         None => engine(args.adapter.as_deref(), args.checked)?,
@@ -99,7 +100,12 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         precision: build.precision.clone(),
     };
     let _ = console.device(&device);
+    if chosen && engine.adapter().software {
+        out.say("software adapter: preset `quick` (--preset released for the full one)");
+    }
     out.say(format!("run {} · preset {} · seed {}", dir.path().display(), config.preset, config.seed));
+
+    out.say("compiling ...");
 
     catch_interrupt();
     let options = TrainOptions { algorithm: config.algorithm.clone(), seed: config.seed };
@@ -112,11 +118,8 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         Ok(trainer)
     });
     let trainer = restored.inspect_err(|_| remove_if_new(&dir))?;
-    let kernels = trainer.agent().prepare.len() + 3 + 2 + kernels::TABLE.len();
-    let _ = console.compiled(kernels, trainer.compile_seconds());
-
     dir.write_config(&config.to_toml())?;
-    dir.write_command(&std::env::args().collect::<Vec<_>>())?;
+    write_command(&dir)?;
     dir.write_build(&build)?;
     let every = args.checkpoint_every.unwrap_or((config.algorithm.train().iterations as u64 / 10).max(1));
     let mut session = Session::new(trainer, dir, config, console, (every, !args.no_plots))?;
@@ -140,7 +143,7 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
 }
 
 /// A run from a preset. Opens the device where the choice of the preset depends on it.
-fn fresh(args: &Args, out: &Output, opened: &mut Option<Engine>) -> Result<(RunConfig, Environment), Failure> {
+fn fresh(args: &Args, opened: &mut Option<Engine>) -> Result<(RunConfig, Environment), Failure> {
     let given = args.env.clone().unwrap_or_default();
     let mut environment = load(&given)?;
     let algorithm = args.algo.clone().unwrap_or_else(|| "policyflow".into());
@@ -155,12 +158,9 @@ fn fresh(args: &Args, out: &Output, opened: &mut Option<Engine>) -> Result<(RunC
         Some(preset) => preset.clone(),
         None => {
             let device = engine(args.adapter.as_deref(), args.checked)?;
-            let software = device.adapter().software;
-            if software {
-                out.say("software adapter: taking preset `quick` (--preset released for the full one)");
-            }
+            let preset = if device.adapter().software { "quick" } else { "released" };
             *opened = Some(device);
-            if software { "quick" } else { "released" }.into()
+            preset.into()
         }
     };
     for (key, value) in counts(args) {
@@ -305,6 +305,18 @@ fn directory(args: &Args, resumed: Option<&Found>, identity: &RunIdentity) -> Re
         return Ok(RunDir::open(run)?);
     }
     Ok(RunDir::create(Path::new("runs"), identity, SystemTime::now())?)
+}
+
+/// `command.txt`, a line more for each time that the run was resumed.
+fn write_command(dir: &RunDir) -> Result<(), Failure> {
+    let path = dir.path().join("command.txt");
+    let earlier = std::fs::read_to_string(&path).unwrap_or_default();
+    dir.write_command(&std::env::args().collect::<Vec<_>>())?;
+    if !earlier.is_empty() {
+        let last = std::fs::read_to_string(&path).unwrap_or_default();
+        write_atomic(&path, format!("{earlier}{last}").as_bytes())?;
+    }
+    Ok(())
 }
 
 /// A run that could not begin leaves no directory behind; nothing that holds a file is removed.

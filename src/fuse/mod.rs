@@ -105,6 +105,8 @@ pub struct TileKernel {
     pub scratch_features: u32,
     /// Reductions over rows that follow the kernel.
     pub jobs: Vec<GradJob>,
+    /// Loop iterations that one invocation makes at most; some software drivers leave loops after 65 535.
+    pub loop_iterations: u64,
     /// Names of the uniforms, in the order of the immediates.
     pub uniforms: Vec<String>,
 }
@@ -143,7 +145,8 @@ pub fn lower(graph: &Graph, placement: &Placement, target: &Target, shuffled: bo
     let facts = schedule::Facts::new(graph)?;
     let program = schedule::schedule(graph, &facts)?;
     let homes = homes::assign(graph, &facts, &program, &shape);
-    let (wgsl, bindings) = print::module(graph, &facts, &program, &homes, (target, &shape), placement, shuffled)?;
+    let print::Module { text: wgsl, bindings, iterations } =
+        print::module(graph, &facts, &program, &homes, (target, &shape), placement, shuffled)?;
     let desc = KernelDesc {
         name: graph.name.clone(),
         wgsl,
@@ -153,11 +156,20 @@ pub fn lower(graph: &Graph, placement: &Placement, target: &Target, shuffled: bo
     };
     let jobs = jobs(graph, &homes, placement)?;
     let uniforms = graph.uniforms.iter().map(|u| u.name.clone()).collect();
-    Ok(TileKernel { desc, shape, scratch_features: homes.scratch_features, jobs, uniforms })
+    Ok(TileKernel {
+        desc,
+        shape,
+        scratch_features: homes.scratch_features,
+        jobs,
+        loop_iterations: iterations,
+        uniforms,
+    })
 }
 
-fn work(_graph: &Graph) -> Work {
-    Work::default()
+fn work(graph: &Graph) -> Work {
+    let (matrix, other) = crate::ir::work(graph);
+    let values = graph.inputs.iter().map(|i| i.width).chain(graph.stores.iter().map(|s| s.width)).sum::<usize>();
+    Work { matrix_flops: matrix as f64, other_flops: other as f64, bytes: 4.0 * values as f64 }
 }
 
 /// The reductions that the graph's sinks ask for.

@@ -14,7 +14,7 @@ mod dense;
 mod module;
 mod value;
 
-pub use module::{ARGS_WORDS, module};
+pub use module::{ARGS_WORDS, Module, module};
 
 /// How an expression varies: the same for all rows, or one component a row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,6 +69,11 @@ struct Printer<'a> {
     depth: usize,
     /// Names of values in the enclosing scopes, by node and feature expression.
     scopes: Vec<HashMap<(NodeId, String), Expr>>,
+    /// Loop bounds are hidden from the compiler.
+    rolled: bool,
+    /// Iterations of all loops that one invocation makes, and the factor of the loops that are open.
+    iterations: u64,
+    repeats: u64,
     /// What happened to memory since the last barrier.
     pending: Vec<Access>,
     /// Role buffers in use: name -> written.
@@ -82,6 +87,7 @@ struct Body {
     text: String,
     vector_buffers: BTreeSet<String>,
     scalar_buffers: BTreeMap<String, bool>,
+    iterations: u64,
 }
 
 fn body(
@@ -89,7 +95,7 @@ fn body(
     facts: &Facts,
     program: &[Stmt],
     homes: &Homes,
-    shape: &Shape,
+    (shape, rolled): (&Shape, bool),
     placement: &Placement,
 ) -> Result<Body, FuseError> {
     let mut stores: HashMap<NodeId, Vec<usize>> = HashMap::new();
@@ -108,6 +114,9 @@ fn body(
         out: String::new(),
         depth: 1,
         scopes: vec![HashMap::new()],
+        rolled,
+        iterations: 0,
+        repeats: 1,
         pending: Vec::new(),
         vector_buffers: BTreeSet::new(),
         scalar_buffers: BTreeMap::new(),
@@ -121,6 +130,7 @@ fn body(
             text: printer.out,
             vector_buffers: printer.vector_buffers,
             scalar_buffers: printer.scalar_buffers,
+            iterations: printer.iterations,
         }),
     }
 }
@@ -134,6 +144,14 @@ impl Printer<'_> {
         self.line(format!("{text} {{").trim_start());
         self.depth += 1;
         self.scopes.push(HashMap::new());
+    }
+
+    /// Open a loop over `variable` below `bound` and count its iterations.
+    fn open_loop(&mut self, variable: &str, start: &str, bound: u32, step: u32) {
+        let increment = if step == 1 { format!("{variable}++") } else { format!("{variable} += {step}u") };
+        let once = if self.rolled { " * once" } else { "" };
+        self.open(&format!("for (var {variable} = {start}; {variable} < {bound}u{once}; {increment})"));
+        self.iterations += self.repeats * u64::from(bound.div_ceil(step));
     }
 
     fn close(&mut self) {
@@ -282,8 +300,7 @@ impl Printer<'_> {
     /// `for f` over the features of this invocation (`step` = col_lanes), or over all of them (`step` = 1).
     fn feature_loop(&mut self, width: u32, step: u32, inner: impl FnOnce(&mut Self)) {
         let start = if step == 1 { "0u" } else { "col_lane" };
-        let increment = if step == 1 { "f++".to_string() } else { format!("f += {step}u") };
-        self.open(&format!("for (var f = {start}; f < {width}u; {increment})"));
+        self.open_loop("f", start, width, step);
         inner(self);
         self.close();
     }
@@ -411,7 +428,8 @@ impl Printer<'_> {
         }
         self.fence();
         let i = iteration(id);
-        self.open(&format!("for (var {i} = 0u; {i} < {count}u; {i}++)"));
+        self.open_loop(&i, "0u", count, 1);
+        self.repeats *= u64::from(count);
         for &(var, ..) in &moves {
             if let Some(record) = self.homes.record.get(&var).copied() {
                 let width = self.graph.width(var) as u32;
@@ -430,6 +448,7 @@ impl Printer<'_> {
         }
         self.fence();
         self.close();
+        self.repeats /= u64::from(count.max(1));
         // Results are read through the carried values.
         for (index, other) in self.graph.nodes.iter().enumerate() {
             if let Op::RepeatOut(repeat, k) = other.op

@@ -12,13 +12,17 @@ pub struct Target {
     /// One invocation owns whole rows, so that no barrier is needed and weight addresses are uniform: what a driver
     /// that runs workgroups on CPU lanes wants. Otherwise columns are spread over invocations as well.
     pub rows_only: bool,
+    /// Keep loops rolled by hiding their bounds from the compiler: a driver that unrolls everything with constant bounds
+    /// compiles ten times longer for code that runs no faster.
+    pub rolled: bool,
 }
 
 impl Target {
     /// The design limits that every adapter meets.
-    pub const PORTABLE: Target = Target { workgroup_bytes: 16 << 10, invocations: 256, rows_only: false };
+    pub const PORTABLE: Target =
+        Target { workgroup_bytes: 16 << 10, invocations: 256, rows_only: false, rolled: false };
     /// The software driver: 8 lanes, workgroup memory is ordinary memory.
-    pub const SOFTWARE: Target = Target { workgroup_bytes: 32 << 10, invocations: 256, rows_only: true };
+    pub const SOFTWARE: Target = Target { workgroup_bytes: 32 << 10, invocations: 256, rows_only: true, rolled: true };
 }
 
 /// Rows and invocations of a workgroup. Every invocation holds 4 rows as one `vec4f`.

@@ -54,6 +54,17 @@ pub struct BoundTile {
 impl BoundTile {
     /// Compile a lowered graph.
     pub fn new(engine: &mut Engine, tile: TileKernel, roles: &Roles) -> Result<Self, TrainError> {
+        if let Some(limit) = engine.adapter().loop_iterations
+            && tile.loop_iterations > u64::from(limit)
+        {
+            return Err(TrainError::Setting(format!(
+                "`hidden` and `flow_steps`: kernel `{}` makes {} loop iterations, adapter `{}` silently stops at {limit}; \
+                 use narrower layers or fewer steps, or another adapter",
+                tile.desc.name,
+                tile.loop_iterations,
+                engine.adapter().name
+            )));
+        }
         let bound = BoundKernel::new(engine, &tile.desc, roles)?;
         Ok(Self { tile, bound })
     }

@@ -509,7 +509,7 @@ pub fn target(engine: &Engine) -> Target {
     if engine.adapter().software {
         return Target { workgroup_bytes: limits.workgroup_bytes.min(32 << 10), ..Target::SOFTWARE };
     }
-    Target { workgroup_bytes: limits.workgroup_bytes.min(48 << 10), invocations: 256, rows_only: false }
+    Target { workgroup_bytes: limits.workgroup_bytes.min(48 << 10), ..Target::PORTABLE }
 }
 
 /// Bytes as floats.

@@ -30,25 +30,25 @@ impl Printer<'_> {
         } else {
             self.sync(&[reads.clone(), writes.clone()].concat());
         }
+        let last = (width - 1) / columns * columns;
         match (single, lanes) {
-            (true, 1) => self.open(""),
+            (true, 1) => {
+                self.open("");
+                self.line("let c = 0u;");
+            }
             (true, _) => {
                 self.open("");
-                self.line(&format!("let c = min(col_lane * {columns}u, {}u);", (width - 1) / columns * columns));
+                self.line(&format!("let c = min(col_lane * {columns}u, {last}u);"));
             }
-            (false, 1) => self.open(&format!("for (var c = 0u; c < {width}u; c += {columns}u)")),
-            // Uniform bounds: every column lane makes the same number of passes.
+            (false, 1) => self.open_loop("c", "0u", width, columns),
+            // Uniform bounds: every column lane makes the same number of rounds.
             (false, _) => {
-                self.open(&format!("for (var round = 0u; round < {}u; round++)", width.div_ceil(columns * lanes)));
-                self.line(&format!(
-                    "let c = min((round * {lanes}u + col_lane) * {columns}u, {}u);",
-                    (width - 1) / columns * columns
-                ));
+                self.open_loop("round", "0u", width.div_ceil(columns * lanes), 1);
+                self.line(&format!("let c = min((round * {lanes}u + col_lane) * {columns}u, {last}u);"));
             }
         }
-        if single && lanes == 1 {
-            self.line("let c = 0u;");
-        }
+        let rounds = u64::from(width.div_ceil(columns * lanes));
+        self.repeats *= rounds;
         self.accumulators(dense.bias.map(|b| self.graph.params[b.0 as usize].name.clone()), columns);
         for term in &dense.terms {
             self.term(term, width, columns);
@@ -68,6 +68,7 @@ impl Printer<'_> {
             self.close();
         }
         self.close();
+        self.repeats /= rounds;
     }
 
     fn describe(&self, term: &Term) -> String {
@@ -129,41 +130,51 @@ impl Printer<'_> {
         }
     }
 
-    /// `a_j += x_k W[k, c + j]`, one input at a time.
+    /// `a_j += x_k W[k, c + j]`, four inputs `k` at a time.
     fn forward_term(&mut self, term: &Term, tensor: &Tensor, first: u32, columns: u32) {
-        let inputs = self.graph.width(term.x);
-        self.open(&format!("for (var k = 0u; k < {inputs}u; k++)"));
-        let x = self.operand(term.x, "k");
-        self.line(&format!("let x = {x};"));
-        self.line(&format!("let w = ({first}u + k * {}u + c) / 4u;", tensor.ld));
-        for quad in 0..columns / 4 {
-            self.line(&format!("let w{quad} = {}[w + {quad}u];", tensor.buffer));
+        self.quads(term, |p, k, count| {
+            for i in 0..count {
+                let at = if i == 0 { k.to_string() } else { format!("({k} + {i}u)") };
+                let x = p.operand(term.x, &at);
+                p.line(&format!("let x{i} = {x};"));
+                for quad in 0..columns / 4 {
+                    let word = first + i * tensor.ld + 4 * quad;
+                    p.line(&format!("let w{i}{quad} = {}[({word}u + {k} * {}u + c) / 4u];", tensor.buffer, tensor.ld));
+                }
+            }
+            for column in 0..columns {
+                let c = ["x", "y", "z", "w"][column as usize % 4];
+                let mut sum = format!("a{column}");
+                for i in 0..count {
+                    sum = format!("fma(x{i}, vec4f(w{i}{}.{c}), {sum})", column / 4);
+                }
+                p.line(&format!("a{column} = {sum};"));
+            }
+        });
+    }
+
+    /// A loop over the inputs of a term in groups of four, and what is left over.
+    fn quads(&mut self, term: &Term, inner: impl Fn(&mut Self, &str, u32)) {
+        let inputs = self.graph.width(term.x) as u32;
+        let whole = inputs / 4 * 4;
+        if whole > 0 {
+            self.open_loop("k", "0u", whole, 4);
+            inner(self, "k", 4);
+            self.close();
         }
-        for column in 0..columns {
-            let c = ["x", "y", "z", "w"][column as usize % 4];
-            self.line(&format!("a{column} = fma(x, vec4f(w{}.{c}), a{column});", column / 4));
+        if inputs > whole {
+            self.open("");
+            inner(self, &format!("{whole}u"), inputs - whole);
+            self.close();
         }
-        self.close();
     }
 
     /// `a_i += dy_j W[c + i, j]`, four inputs `j` at a time.
     fn backward_term(&mut self, term: &Term, tensor: &Tensor, first: u32, width: u32, columns: u32) {
-        let inputs = self.graph.width(term.x) as u32;
-        let quads = inputs / 4;
-        if quads > 0 {
-            self.open(&format!("for (var k = 0u; k < {}u; k += 4u)", 4 * quads));
-            self.quad(term, tensor, first, width, columns, "k", 4);
-            self.close();
-        }
-        if !inputs.is_multiple_of(4) {
-            self.open("");
-            self.quad(term, tensor, first, width, columns, &format!("{}u", 4 * quads), inputs % 4);
-            self.close();
-        }
+        self.quads(term, |p, k, count| p.quad(term, tensor, first, (width, columns), k, count));
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn quad(&mut self, term: &Term, tensor: &Tensor, first: u32, width: u32, columns: u32, k: &str, count: u32) {
+    fn quad(&mut self, term: &Term, tensor: &Tensor, first: u32, (width, columns): (u32, u32), k: &str, count: u32) {
         for j in 0..count {
             let feature = if j == 0 { k.to_string() } else { format!("({k} + {j}u)") };
             let x = self.operand(term.x, &feature);

@@ -15,6 +15,16 @@ use crate::kernels::{ACTIVATIONS_WGSL, RNG_WGSL};
 /// Words of `Args` before the graph's own uniforms; see [`TileArgs`](crate::fuse::TileArgs).
 pub const ARGS_WORDS: usize = 8;
 
+/// A kernel's text.
+pub struct Module {
+    /// WGSL.
+    pub text: String,
+    /// Names of its bindings in order.
+    pub bindings: Vec<String>,
+    /// Loop iterations of one invocation, all loops together.
+    pub iterations: u64,
+}
+
 /// WGSL of a planned graph and the names of its bindings.
 pub fn module(
     graph: &Graph,
@@ -24,8 +34,8 @@ pub fn module(
     (target, shape): (&Target, &Shape),
     placement: &Placement,
     shuffled: bool,
-) -> Result<(String, Vec<String>), FuseError> {
-    let body = body(graph, facts, program, homes, shape, placement)?;
+) -> Result<Module, FuseError> {
+    let body = body(graph, facts, program, homes, (shape, target.rolled), placement)?;
     let mut text = header(graph, homes, target, shape);
     let bindings = declare(&mut text, graph, &body, homes, shape);
     let draws = graph.nodes.iter().any(|n| matches!(n.op, Op::Draw { .. }));
@@ -38,8 +48,8 @@ pub fn module(
     if graph.nodes.iter().any(|n| matches!(n.op, Op::Unary(f, _) if library(f))) {
         let _ = write!(text, "\n{ACTIVATIONS_WGSL}\n");
     }
-    entry(&mut text, &body, homes, shape, shuffled, draws);
-    Ok((text, bindings))
+    entry(&mut text, &body, homes, (target, shape), shuffled, draws);
+    Ok(Module { text, bindings, iterations: body.iterations })
 }
 
 fn library(function: crate::ir::Unary) -> bool {
@@ -101,7 +111,14 @@ fn declare(text: &mut String, graph: &Graph, body: &Body, homes: &Homes, shape: 
     bindings
 }
 
-fn entry(text: &mut String, body: &Body, homes: &Homes, shape: &Shape, shuffled: bool, draws: bool) {
+fn entry(
+    text: &mut String,
+    body: &Body,
+    homes: &Homes,
+    (target, shape): (&Target, &Shape),
+    shuffled: bool,
+    draws: bool,
+) {
     let lanes = shape.invocations();
     let _ = write!(
         text,
@@ -121,6 +138,9 @@ fn entry(text: &mut String, body: &Body, homes: &Homes, shape: &Shape, shuffled:
         "    let row = vec4u((workgroup.x * {}u + row_lane) * 4u) + vec4u(0u, 1u, 2u, 3u);",
         shape.row_lanes
     );
+    if target.rolled {
+        text.push_str("    let once = min(args.rows, 1u); // 1, but the compiler does not know: loops stay loops\n");
+    }
     text.push_str("    let valid = row < vec4u(args.rows);\n");
     text.push_str("    // Rows past the end repeat the last one; nothing of them is stored.\n");
     text.push_str("    let within = vec4u(args.first_row) + min(row, vec4u(args.rows - 1u));\n");
@@ -141,33 +161,29 @@ fn entry(text: &mut String, body: &Body, homes: &Homes, shape: &Shape, shuffled:
 }
 
 const SHUFFLE: &str = "    let shuffle_key = vec4u(args.seed_lo, args.seed_hi, args.shuffle_stream, args.iteration);
-    let sample = vec4u(
-        shuffled(within.x, args.shuffle_count, shuffle_key),
-        shuffled(within.y, args.shuffle_count, shuffle_key),
-        shuffled(within.z, args.shuffle_count, shuffle_key),
-        shuffled(within.w, args.shuffle_count, shuffle_key),
-    );
+    var sample = vec4u(0u);
+    for (var i = 0u; i < 4u; i++) {
+        sample[i] = shuffled(within[i], args.shuffle_count, shuffle_key);
+    }
 ";
 
 const DRAWS: &str = "
 // Draws of four rows at one feature, keyed by (seed, stream, iteration, step, row, feature).
 fn normal4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
     let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
-    return vec4f(
-        normal_draw(key, vec4u(args.step, rows.x, lane, 0u)),
-        normal_draw(key, vec4u(args.step, rows.y, lane, 0u)),
-        normal_draw(key, vec4u(args.step, rows.z, lane, 0u)),
-        normal_draw(key, vec4u(args.step, rows.w, lane, 0u)),
-    );
+    var draws = vec4f(0.0);
+    for (var i = 0u; i < 4u; i++) {
+        draws[i] = normal_draw(key, vec4u(args.step, rows[i], lane, 0u));
+    }
+    return draws;
 }
 
 fn uniform4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
     let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
-    return vec4f(
-        uniform_draw(key, vec4u(args.step, rows.x, lane, 0u)),
-        uniform_draw(key, vec4u(args.step, rows.y, lane, 0u)),
-        uniform_draw(key, vec4u(args.step, rows.z, lane, 0u)),
-        uniform_draw(key, vec4u(args.step, rows.w, lane, 0u)),
-    );
+    var draws = vec4f(0.0);
+    for (var i = 0u; i < 4u; i++) {
+        draws[i] = uniform_draw(key, vec4u(args.step, rows[i], lane, 0u));
+    }
+    return draws;
 }
 ";
