@@ -171,8 +171,6 @@ impl Engine {
     pub fn take_at(&mut self, ticket: Ticket) -> Option<(Vec<u8>, Instant)> {
         self.readbacks.take(ticket)
     }
-        self.readbacks.take(ticket)
-    }
 
     /// Blocks until the device is idle and collects all results.
     pub fn wait(&mut self) -> Result<(), GpuError> {

@@ -281,6 +281,7 @@ impl Trainer {
             Ticket(trainer.tickets)
         };
         let [collected, control, stats] = std::array::from_fn(|_| ticket(self));
+        // Before the first submission: a driver may do the work inside it.
         let submitted = Instant::now();
         let mut collect = self.plan.collect(self.clock);
         collect.readback(self.plan.control, 0, 4, collected);
@@ -631,11 +632,11 @@ fn agent_rows(agent: &Agent, envs: u32) -> u32 {
 }
 
 /// How often the most used gradient word is written: each use gets partial gradients of its own.
-fn copies(jobs: &[GradJob]) -> u32 {
+pub(super) fn copies(jobs: &[GradJob]) -> u32 {
     jobs.iter().map(|a| jobs.iter().filter(|b| a.out_word == b.out_word).count() as u32).max().unwrap_or(1)
 }
 
-fn spread_copies(jobs: &mut [GradJob], stride: u32) {
+pub(super) fn spread_copies(jobs: &mut [GradJob], stride: u32) {
     let mut seen: HashMap<u32, u32> = HashMap::new();
     for job in jobs {
         let copy = seen.entry(job.out_word).or_default();
