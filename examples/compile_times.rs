@@ -1,46 +1,56 @@
-//! First-dispatch time of every kernel of the MultiGoal quick preset (run with MESA_SHADER_CACHE_DISABLE=true).
-use flowmill::{algo::*, env, fuse::*, gpu::*, train::*};
+//! What the driver's compiler takes for every generated kernel of a preset, with rolled loops and with constant bounds
+//! (`Target::rolled`): seconds of the first dispatch, one workgroup each.
+//!
+//! `MESA_SHADER_CACHE_DISABLE=true cargo run --release --example compile_times [ENV] [ALGORITHM] [PRESET]`
+//! Without that variable Mesa answers from its cache. With constant bounds lavapipe takes minutes.
+
+use std::collections::HashMap;
 use std::time::Instant;
+
+use flowmill::algo::{Algorithm, Layer, Spaces};
+use flowmill::fuse::{Target, TileArgs};
+use flowmill::gpu::{BufferId, Engine, EngineOptions, Recording};
+use flowmill::train::{ParamLayout, Program, RolloutLayout};
+
 fn main() -> anyhow::Result<()> {
-    let environment = env::load("multigoal")?;
-    let algorithm = Algorithm::resolve(
-        "policyflow",
-        "quick",
-        &Layer { origin: "x".into(), table: environment.presets.clone() },
-        &[],
-    )?;
-    let mut engine = Engine::new(&EngineOptions::default())?;
-    let spaces = Spaces { observation: 4, action: 2 };
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let argument = |i: usize, default: &str| arguments.get(i).cloned().unwrap_or(default.into());
+    let environment = flowmill::env::load(&argument(0, "multigoal"))?;
+    let presets = Layer { origin: "train.toml".into(), table: environment.presets.clone() };
+    let algorithm = Algorithm::resolve(&argument(1, "policyflow"), &argument(2, "quick"), &presets, &[])?;
+    let spaces = Spaces { observation: environment.obs_dim(), action: environment.action_dim() };
     let agent = algorithm.agent(spaces, 1)?;
-    let layout = ParamLayout::new(&agent);
-    let rollout = RolloutLayout::new(&agent, &agent.act, 4, 256, 4, true);
-    for target in [Target::SOFTWARE, Target::PORTABLE] {
-        let program = Program::new(&agent, &layout, &rollout, &target)?;
-        for k in program.kernels() {
-            let id = engine.kernel(&k.desc)?;
-            let mut r = Recording::new();
-            let mut bufs = std::collections::HashMap::new();
-            let buffers: Vec<_> = k
-                .desc
-                .bindings
-                .iter()
-                .map(|b| {
-                    let role = b.strip_suffix("_f32").unwrap_or(b).to_string();
-                    *bufs.entry(role.clone()).or_insert_with(|| engine.buffer(&role, 1 << 20).unwrap())
-                })
-                .collect();
-            let args = TileArgs { rows: 4, shuffle_count: 4, ..Default::default() };
-            r.dispatch(id, &buffers, &k.immediates(&args, &vec![0.0; k.uniforms.len()]), [1, 1, 1]);
-            let t = Instant::now();
-            engine.submit(&r)?;
+    let params = ParamLayout::new(&agent);
+    let rollout = RolloutLayout::new(&agent, &agent.act, spaces.observation, 256, 4, true);
+
+    let mut engine = Engine::new(&EngineOptions::default())?;
+    println!("{}", engine.adapter().name);
+    for rolled in [true, false] {
+        let target = Target { rolled, ..Target::SOFTWARE };
+        let program = Program::new(&agent, &params, &rollout, &target)?;
+        for tile in program.kernels() {
+            let started = Instant::now();
+            let kernel = engine.kernel(&tile.desc)?;
+            // Views of one role share its buffer.
+            let mut roles: HashMap<&str, BufferId> = HashMap::new();
+            let mut buffers = Vec::new();
+            for binding in &tile.desc.bindings {
+                let role = binding.strip_suffix("_f32").unwrap_or(binding);
+                let buffer = match roles.get(role) {
+                    Some(buffer) => *buffer,
+                    None => engine.buffer(role, 1 << 22)?,
+                };
+                roles.insert(role, buffer);
+                buffers.push(buffer);
+            }
+            let args = TileArgs { rows: 4, shuffle_count: 4, ..TileArgs::default() };
+            let mut recording = Recording::new();
+            let immediates = tile.immediates(&args, &vec![0.0; tile.uniforms.len()]);
+            recording.dispatch(kernel, &buffers, &immediates, [1, 1, 1]);
+            engine.submit(&recording)?;
             engine.wait()?;
-            println!(
-                "{:24} rows_only={} {:6.2} s  {} lines",
-                k.desc.name,
-                target.rows_only,
-                t.elapsed().as_secs_f64(),
-                k.desc.wgsl.lines().count()
-            );
+            let (name, seconds) = (&tile.desc.name, started.elapsed().as_secs_f64());
+            println!("rolled {rolled:5}  {seconds:6.2} s  {:5} lines  {name}", tile.desc.wgsl.lines().count());
         }
     }
     Ok(())

@@ -1,4 +1,40 @@
 //! flowmill: a handwritten GPU compute engine that trains flow policies on GPU-resident environments.
+//!
+//! One binary and this library train PolicyFlow and PPO policies on any Vulkan, Metal or DX12 adapter, software drivers
+//! included. Environments, networks, losses and the optimiser run as WGSL compute kernels; inside an iteration nothing
+//! waits for the device and nothing is read back. The README shows the command line, ARCHITECTURE.md the inside.
+//!
+//! In the order in which data passes through them:
+//!
+//! - [`env`]: environments as folders with a manifest and a WGSL program, run in batches on the device.
+//! - [`algo`]: PolicyFlow and PPO as graphs, their hyper-parameters and presets.
+//! - [`nn`] and [`flow`]: networks, interpolation paths, time sampling and midpoint integration, as graph builders.
+//! - [`ir`]: the compute graph, its derivatives, and its meaning in f64.
+//! - [`fuse`]: a graph as one WGSL kernel.
+//! - [`kernels`]: the handwritten kernels with their CPU twins, and [`rng`], the counter-based random numbers.
+//! - [`gpu`]: adapters, buffers, kernels, recordings, and the engine that executes them.
+//! - [`train`]: memory layout, the iteration as a recording, metrics, checkpoints, evaluation.
+//! - [`report`] and [`plot`]: what a run writes, prints and draws.
+//!
+//! ```no_run
+//! use flowmill::algo::{Algorithm, Layer};
+//! use flowmill::gpu::{Engine, EngineOptions};
+//! use flowmill::train::{TrainOptions, Trainer};
+//!
+//! let environment = flowmill::env::load("multigoal")?;
+//! let presets = Layer { origin: "train.toml".into(), table: environment.presets.clone() };
+//! let algorithm = Algorithm::resolve("policyflow", "quick", &presets, &[])?;
+//! let engine = Engine::new(&EngineOptions::default())?;
+//! let mut trainer = Trainer::new(engine, environment, TrainOptions { algorithm, seed: 1 })?;
+//! for _ in 0..3 {
+//!     trainer.step()?; // submits a rollout and its updates; does not wait
+//!     for metrics in trainer.drain()? {
+//!         println!("iteration {}: mean return {:.2}", metrics.iteration, metrics.mean_return);
+//!     }
+//! }
+//! trainer.checkpoint()?.save("policy.safetensors".as_ref())?;
+//! # Ok::<(), anyhow::Error>(())
+//! ```
 #![warn(missing_docs)]
 
 pub mod algo;
