@@ -164,10 +164,11 @@ impl Engine {
 
     /// The bytes of a readback once they have arrived, and only once; never blocks.
     pub fn take(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
-        // A failure is remembered by the device's health and reported by the next call that can.
-        if let Err(error) = self.collect() {
-            self.device.health.report(error);
-        }
+        self.take_at(ticket).map(|(bytes, _)| bytes)
+    }
+
+    /// Like [`Engine::take`], with the moment at which the bytes were seen to have arrived.
+    pub fn take_at(&mut self, ticket: Ticket) -> Option<(Vec<u8>, Instant)> {
         self.readbacks.take(ticket)
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Instant;
 
 use super::profile::Span;
 use super::{GpuError, Ticket};
@@ -27,13 +28,13 @@ struct InFlight {
     submission: Option<wgpu::SubmissionIndex>,
 }
 
-type Mapped = (u64, Result<(), wgpu::BufferAsyncError>);
+type Mapped = (u64, Result<(), wgpu::BufferAsyncError>, Instant);
 
 /// All results that are on their way or have arrived.
 pub(super) struct Readbacks {
     next: u64,
     in_flight: HashMap<u64, InFlight>,
-    arrived: HashMap<Ticket, Vec<u8>>,
+    arrived: HashMap<Ticket, (Vec<u8>, Instant)>,
     free: Vec<wgpu::Buffer>,
     sender: Sender<Mapped>,
     receiver: Receiver<Mapped>,
@@ -74,7 +75,7 @@ impl Readbacks {
         self.next += 1;
         encoder.map_buffer_on_submit(&staging, wgpu::MapMode::Read, 0..bytes, move |outcome| {
             // Nobody listens any more once the engine is gone.
-            let _ = sender.send((id, outcome));
+            let _ = sender.send((id, outcome, Instant::now()));
         });
         self.in_flight.insert(id, InFlight { purpose, staging, bytes, submission: None });
     }
@@ -102,7 +103,7 @@ impl Readbacks {
     /// Moves what has been mapped to the host; hands out whatever is no ticket.
     pub(super) fn collect(&mut self) -> Result<Vec<(Purpose, Vec<u8>)>, GpuError> {
         let mut others = Vec::new();
-        while let Ok((id, outcome)) = self.receiver.try_recv() {
+        while let Ok((id, outcome, when)) = self.receiver.try_recv() {
             let Some(flight) = self.in_flight.remove(&id) else { continue };
             outcome.map_err(|error| GpuError::Fault(format!("mapping a readback: {error}")))?;
             let view = flight.staging.slice(0..flight.bytes).get_mapped_range();
@@ -112,14 +113,14 @@ impl Readbacks {
                 self.free.push(flight.staging);
             }
             match flight.purpose {
-                Purpose::Ticket(ticket) => drop(self.arrived.insert(ticket, bytes)),
+                Purpose::Ticket(ticket) => drop(self.arrived.insert(ticket, (bytes, when))),
                 other => others.push((other, bytes)),
             }
         }
         Ok(others)
     }
 
-    pub(super) fn take(&mut self, ticket: Ticket) -> Option<Vec<u8>> {
+    pub(super) fn take(&mut self, ticket: Ticket) -> Option<(Vec<u8>, Instant)> {
         self.arrived.remove(&ticket)
     }
 }

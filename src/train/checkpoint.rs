@@ -53,7 +53,7 @@ impl Checkpoint {
             ("last_return".to_string(), self.last_return.0.to_string()),
             ("last_length".to_string(), self.last_return.1.to_string()),
         ]);
-        serialize(views, Some(metadata)).map_err(failed)
+        Ok(with_sorted_metadata(serialize(views, Some(metadata)).map_err(failed)?))
     }
 
     /// Write to a temporary name, then rename.
@@ -109,6 +109,24 @@ impl Checkpoint {
         checkpoint.raw.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(checkpoint)
     }
+}
+
+/// The library writes the metadata in the order of a hash map, which differs from file to file: sorted, equal states are
+/// equal files.
+fn with_sorted_metadata(mut file: Vec<u8>) -> Vec<u8> {
+    let length = file.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes) as usize);
+    let Some(header) = file.get_mut(8..8 + length) else { return file };
+    let Ok(mut json) = serde_json::from_slice::<serde_json::Value>(header) else { return file };
+    if let Some(metadata) = json.get_mut("__metadata__").and_then(serde_json::Value::as_object_mut) {
+        metadata.sort_keys();
+    }
+    // The same text in another order, so of the same length; blanks fill the header up to its alignment.
+    let text = json.to_string();
+    if text.len() <= header.len() {
+        header[..text.len()].copy_from_slice(text.as_bytes());
+        header[text.len()..].fill(b' ');
+    }
+    file
 }
 
 fn error(path: &str, message: String) -> TrainError {

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod error;
 mod evaluate;
+mod gradient;
 mod iteration;
 mod layout;
 mod program;
@@ -11,6 +12,7 @@ mod trainer;
 pub use checkpoint::Checkpoint;
 pub use error::TrainError;
 pub use evaluate::{Episodes, EvalNoise, Evaluator};
+pub use gradient::{HostTensor, HostTensors, evaluate_gradient};
 pub use layout::{ParamLayout, RolloutLayout};
 pub use program::{BoundKernel, Program};
 pub use trainer::{IterationMetrics, TrainOptions, Trainer};

@@ -281,6 +281,8 @@ impl Trainer {
             Ticket(trainer.tickets)
         };
         let [collected, control, stats] = std::array::from_fn(|_| ticket(self));
+        // Before the first submission: a driver may do the work inside it.
+        let submitted = Instant::now();
         let mut collect = self.plan.collect(self.clock);
         collect.readback(self.plan.control, 0, 4, collected);
         self.engine.submit(&collect)?;
@@ -288,8 +290,7 @@ impl Trainer {
         learn.readback(self.plan.control, 0, control::words(self.plan.means as usize) as u64 * 4, control);
         learn.readback(self.buffers.sums, 0, u64::from(STATS) * 4, stats);
         self.engine.submit(&learn)?;
-        let pending =
-            Pending { clock: self.clock, collected, control, stats, submitted: Instant::now(), collected_at: None };
+        let pending = Pending { clock: self.clock, collected, control, stats, submitted, collected_at: None };
         self.pending.push(pending);
         Ok(())
     }
@@ -299,13 +300,13 @@ impl Trainer {
         self.engine.poll()?;
         let mut done = Vec::new();
         while let Some(first) = self.pending.first_mut() {
-            if first.collected_at.is_none() && self.engine.take(first.collected).is_some() {
-                first.collected_at = Some(Instant::now());
+            if let Some((_, when)) = self.engine.take_at(first.collected) {
+                first.collected_at = Some(when);
             }
-            let Some(stats) = self.engine.take(first.stats) else { break };
+            let Some((stats, finished)) = self.engine.take_at(first.stats) else { break };
             let pending = self.pending.remove(0);
             let control = self.engine.take(pending.control).unwrap_or_default();
-            done.push(self.metrics(&pending, &words(&control), &words(&stats))?);
+            done.push(self.metrics(&pending, finished, &words(&control), &words(&stats))?);
         }
         Ok(done)
     }
@@ -328,12 +329,12 @@ impl Trainer {
     fn metrics(
         &mut self,
         pending: &Pending,
+        now: Instant,
         control_words: &[f32],
         stats: &[f32],
     ) -> Result<IterationMetrics, TrainError> {
         let iteration = pending.clock.iteration;
         let at = |i: usize| f64::from(control_words.get(i).copied().unwrap_or(f32::NAN));
-        let now = Instant::now();
         let start = pending.submitted.max(self.last_finished);
         let collected = pending.collected_at.unwrap_or(now).max(start);
         self.last_finished = now;
@@ -631,11 +632,11 @@ fn agent_rows(agent: &Agent, envs: u32) -> u32 {
 }
 
 /// How often the most used gradient word is written: each use gets partial gradients of its own.
-fn copies(jobs: &[GradJob]) -> u32 {
+pub(super) fn copies(jobs: &[GradJob]) -> u32 {
     jobs.iter().map(|a| jobs.iter().filter(|b| a.out_word == b.out_word).count() as u32).max().unwrap_or(1)
 }
 
-fn spread_copies(jobs: &mut [GradJob], stride: u32) {
+pub(super) fn spread_copies(jobs: &mut [GradJob], stride: u32) {
     let mut seen: HashMap<u32, u32> = HashMap::new();
     for job in jobs {
         let copy = seen.entry(job.out_word).or_default();

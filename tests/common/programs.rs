@@ -10,8 +10,11 @@ use flowmill::kernels::reduce_gradients::{self, ReduceArgs};
 use flowmill::kernels::weight_gradients::{self, BLOCK_WORDS, WeightGradientArgs, plan_weight_gradients};
 use flowmill::rng::Key;
 
-use super::fresh::{Fresh, poison};
+use super::fresh::{Fresh, POISON, poison};
 use super::parity::compare;
+
+/// Samples that every field of the rollout buffer has room for.
+const CAPACITY: usize = 160;
 
 /// How a program is run.
 #[derive(Clone, Copy)]
@@ -112,16 +115,20 @@ fn on_device(engine: &mut Engine, graph: &Graph, case: Case, values: &Values, ke
     let samples = case.shuffle.unwrap_or(case.rows);
     // Rollout: inputs, then stores; parameters with their padded rows.
     let mut placement = Placement::default();
+    // Offsets do not depend on the number of rows, so that one compiled kernel serves all.
+    let capacity = CAPACITY.max(samples as usize);
     let mut rollout: Vec<f32> = vec![];
     for input in &graph.inputs {
         let rows = Rows { buffer: "rollout".into(), offset: rollout.len() as u32, pitch: input.width as u32 };
         placement.inputs.insert(input.name.clone(), rows);
+        let end = rollout.len() + capacity * input.width;
         rollout.extend(&values.inputs[&input.name]);
+        rollout.resize(end, f32::from_bits(POISON));
     }
     for store in &graph.stores {
         let rows = Rows { buffer: "rollout".into(), offset: rollout.len() as u32, pitch: store.width as u32 };
         placement.stores.insert(store.name.clone(), rows);
-        rollout.extend(poison(samples as usize * store.width));
+        rollout.extend(poison(capacity * store.width));
     }
     rollout.push(0.0);
     let mut params: Vec<f32> = vec![];
@@ -193,7 +200,12 @@ fn on_device(engine: &mut Engine, graph: &Graph, case: Case, values: &Values, ke
         let kernel = engine.kernel(&desc).map_err(|e| text(&e))?;
         r.dispatch(kernel, &bind(&desc.bindings), bytemuck::bytes_of(&args), [words.div_ceil(256), 1, 1]);
     }
+    let started = std::time::Instant::now();
     engine.submit(&r).map_err(|e| text(&e))?;
+    engine.wait().map_err(|e| text(&e))?;
+    if std::env::var_os("FLOWMILL_TIMES").is_some() {
+        println!("{:.2} s {} {:?} {} rows", started.elapsed().as_secs_f64(), graph.name, case.target, case.rows);
+    }
     let mut read = |name: &str, count: usize, first: usize| -> Result<Vec<f64>, String> {
         let bytes = engine.read(buffers[name], 4 * first as u64, 4 * count.max(1) as u64).map_err(|e| text(&e))?;
         Ok(bytes.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]]))).collect())

@@ -1,0 +1,39 @@
+//! `flowmill check`.
+
+use flowmill::env::{CheckOptions, MAX_ENVS, check, load};
+use serde_json::json;
+
+use super::{Failure, Output, engine};
+
+/// Run an environment under zero, random and extreme actions and report what a trainer would stumble over
+#[derive(clap::Args)]
+pub struct Args {
+    /// Name on the search path, or path to the folder
+    env: String,
+    /// Environments side by side
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(2..=MAX_ENVS as i64))]
+    num_envs: u32,
+    /// Steps under each kind of action
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    steps: u32,
+    /// Seed of resets, steps and actions
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Adapter name, index, or `software`
+    #[arg(long)]
+    adapter: Option<String>,
+}
+
+/// Fails with exit code 1 when something was found.
+pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+    let environment = load(&args.env)?;
+    let mut engine = engine(args.adapter.as_deref(), true)?;
+    let options = CheckOptions { num_envs: args.num_envs, steps: args.steps, seed: args.seed };
+    let report = check(&mut engine, &environment, options)?;
+    out.say(&report);
+    out.object(&json!({ "passed": report.passed(), "report": report }))?;
+    match report.findings.len() {
+        0 => Ok(()),
+        count => Err(Failure::Run(format!("`{}` failed the check: {count} findings", args.env))),
+    }
+}

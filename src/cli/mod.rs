@@ -1,0 +1,84 @@
+//! The verbs, one file each, and what they share: arguments in, one line per error out, exit codes.
+//!
+//! Exit codes: 0 done (an interrupted training run too: it has saved its state), 1 the run failed, 2 the input is wrong.
+
+mod adapters;
+mod check;
+mod config;
+mod envs;
+mod eval;
+mod failure;
+mod gradient;
+mod kernels;
+mod multigoal;
+mod output;
+mod parse;
+mod plot;
+mod policy;
+mod rows;
+mod session;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+use output::Output;
+
+/// Train flow policies on GPU-resident environments.
+#[derive(Parser)]
+#[command(name = "flowmill", version, about, disable_help_subcommand = true)]
+struct Arguments {
+    /// Print one JSON object on standard output; text for people goes to standard error
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Train(train::Args),
+    Eval(eval::Args),
+    Plot(plot::Args),
+    /// List the adapters of this machine with their limits, and which one would be chosen
+    Adapters,
+    /// List the environments on the search path
+    Envs,
+    Check(check::Args),
+    Kernels(kernels::Args),
+    Gradient(gradient::Args),
+}
+
+/// Parses the command line, runs the verb and reports its failure in one line.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return parse::exit(&error),
+    };
+    let out = Output::new(arguments.json);
+    let done = match arguments.verb {
+        Verb::Train(args) => train::run(&args, &out),
+        Verb::Eval(args) => eval::run(&args, &out),
+        Verb::Plot(args) => plot::run(&args, &out),
+        Verb::Adapters => adapters::run(&out),
+        Verb::Envs => envs::run(&out),
+        Verb::Check(args) => check::run(&args, &out),
+        Verb::Kernels(args) => kernels::run(&args, &out),
+        Verb::Gradient(args) => gradient::run(&args, &out),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+/// The engine that the options of a verb ask for.
+fn engine(adapter: Option<&str>, checked: bool) -> Result<flowmill::gpu::Engine, Failure> {
+    let adapter = adapter.unwrap_or("auto").parse()?;
+    Ok(flowmill::gpu::Engine::new(&flowmill::gpu::EngineOptions { adapter, checked, ..Default::default() })?)
+}

@@ -1,0 +1,345 @@
+//! `flowmill train`.
+
+use std::hash::{BuildHasher, Hasher};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use flowmill::algo::{Algorithm, Layer, SettingsError};
+use flowmill::env::{Environment, load};
+use flowmill::gpu::Engine;
+use flowmill::report::{BuildInfo, Console, DeviceLine, RunDir, RunIdentity, write_atomic};
+use flowmill::train::{TrainOptions, Trainer};
+use serde_json::{Map, Value, json};
+use toml::Value as Setting;
+
+use super::config::{Overrides, RunConfig};
+use super::policy::{self, Found};
+use super::session::{Session, catch_interrupt};
+use super::{Failure, Output, engine};
+
+/// Train a policy
+#[derive(clap::Args)]
+pub struct Args {
+    /// Environment: a name on the search path, or a path to its folder
+    #[arg(required_unless_present_any = ["config", "resume"])]
+    env: Option<String>,
+    /// `policyflow` (the default) or `ppo`
+    #[arg(long)]
+    algo: Option<String>,
+    /// Preset of hyper-parameters: `released` by default, `quick` on software adapters
+    #[arg(long)]
+    preset: Option<String>,
+    /// A setting: `section.key=value` or `key=value`; sections are the algorithm and `env`; repeatable
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Seed of everything; -1 draws one and prints it
+    #[arg(long, allow_negative_numbers = true)]
+    seed: Option<i64>,
+    /// Environments side by side
+    #[arg(long, allow_negative_numbers = true)]
+    num_envs: Option<i64>,
+    /// Iterations of rollout and update
+    #[arg(long, allow_negative_numbers = true)]
+    iterations: Option<i64>,
+    /// Environment steps over all environments, rounded up to whole iterations
+    #[arg(long, conflicts_with = "iterations", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000_000))]
+    steps: Option<u64>,
+    /// Adapter name, index, or `software`
+    #[arg(long)]
+    adapter: Option<String>,
+    /// Directory of the run, new or empty; by default one under runs/
+    #[arg(long)]
+    run_dir: Option<PathBuf>,
+    /// Go on from a run directory or a checkpoint file
+    #[arg(long, value_name = "RUN", conflicts_with = "config")]
+    resume: Option<PathBuf>,
+    /// Settings of an earlier run: its config.toml
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Iterations between two checkpoints; a tenth of the run by default
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    checkpoint_every: Option<u64>,
+    /// Run checked modules: slower, the same numbers
+    #[arg(long)]
+    checked: bool,
+    /// Draw nothing at the end
+    #[arg(long)]
+    no_plots: bool,
+}
+
+/// Resolves settings, opens the device, trains, reports.
+pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+    let resumed = args.resume.as_deref().map(policy::find).transpose()?;
+    let mut opened = None;
+    let (config, environment) = match (&resumed, &args.config) {
+        (Some(found), _) => of_checkpoint(args, found)?,
+        (None, Some(file)) => of_file(args, file)?,
+        (None, None) => fresh(args, &mut opened)?,
+    };
+    // Only where the preset was left to the adapter is the device open already.
+    let chosen = opened.is_some();
+    let engine = match opened {
+        Some(engine) => engine,
+        None => engine(args.adapter.as_deref(), args.checked)?,
+    };
+    let identity = RunIdentity {
+        env: environment.manifest.name.clone(),
+        algo: config.algorithm.name().into(),
+        preset: config.preset.clone(),
+        seed: config.seed,
+        overrides: config.overrides.clone(),
+    };
+    let dir = directory(args, resumed.as_ref(), &identity)?;
+    let name = dir.path().file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let console = Console::new(&name, out.json());
+    let build = build_info(&engine, identity);
+    let device = DeviceLine {
+        adapter: build.adapter.clone(),
+        backend: build.backend.clone(),
+        driver: build.driver.clone(),
+        precision: build.precision.clone(),
+    };
+    let _ = console.device(&device);
+    if chosen && engine.adapter().software {
+        out.say("software adapter: preset `quick` (--preset released for the full one)");
+    }
+    out.say(format!("run {} · preset {} · seed {}", dir.path().display(), config.preset, config.seed));
+
+    out.say("compiling ...");
+
+    catch_interrupt();
+    let options = TrainOptions { algorithm: config.algorithm.clone(), seed: config.seed };
+    let made = Trainer::new(engine, environment, options).map_err(Failure::from);
+    let restored = made.and_then(|mut trainer| {
+        if let Some(found) = &resumed {
+            let failed = |e| Failure::from(e).context(found.path.display());
+            trainer.restore(&found.checkpoint).map_err(failed)?;
+        }
+        Ok(trainer)
+    });
+    let trainer = restored.inspect_err(|_| remove_if_new(&dir))?;
+    dir.write_config(&config.to_toml())?;
+    write_command(&dir)?;
+    dir.write_build(&build)?;
+    let every = args.checkpoint_every.unwrap_or((config.algorithm.train().iterations as u64 / 10).max(1));
+    let mut session = Session::new(trainer, dir, config, console, (every, !args.no_plots))?;
+    let (summary, interrupted) = session.train()?;
+
+    let path = session.dir.path().display().to_string();
+    if interrupted {
+        out.say(format!("stopped after {} iterations; go on with: flowmill train --resume {path}", summary.iterations));
+    } else {
+        out.say(format!("done: {path}"));
+    }
+    let mut object = serde_json::to_value(&summary).map_err(|e| Failure::Run(e.to_string()))?;
+    if let Value::Object(map) = &mut object {
+        let config = &session.config;
+        map.insert("run".into(), json!(path));
+        map.insert("preset".into(), json!(config.preset));
+        map.insert("seed".into(), json!(config.seed));
+        map.insert("interrupted".into(), json!(interrupted));
+    }
+    out.object(&object)
+}
+
+/// A run from a preset. Opens the device where the choice of the preset depends on it.
+fn fresh(args: &Args, opened: &mut Option<Engine>) -> Result<(RunConfig, Environment), Failure> {
+    let given = args.env.clone().unwrap_or_default();
+    let mut environment = load(&given)?;
+    let algorithm = args.algo.clone().unwrap_or_else(|| "policyflow".into());
+    if !Algorithm::NAMES.contains(&algorithm.as_str()) {
+        let known = Algorithm::NAMES.iter().map(|name| name.to_string()).collect();
+        return Err(SettingsError::Name { kind: "algorithm", name: algorithm, known }.into());
+    }
+    let mut overrides = Overrides::parse(&args.set, &algorithm)?;
+    overrides.apply_env(&mut environment)?;
+    let seed = seed(args.seed)?;
+    let preset = match &args.preset {
+        Some(preset) => preset.clone(),
+        None => {
+            let device = engine(args.adapter.as_deref(), args.checked)?;
+            let preset = if device.adapter().software { "quick" } else { "released" };
+            *opened = Some(device);
+            preset.into()
+        }
+    };
+    for (key, value) in counts(args) {
+        overrides.labels.push(format!("{algorithm}.{key}={value}"));
+        overrides.algorithm.push((key.into(), Setting::Integer(value)));
+    }
+    let origin = environment.folder.join("train.toml").display().to_string();
+    let file = Layer { origin, table: environment.presets.clone() };
+    let flat: Vec<(String, String, Setting)> =
+        overrides.algorithm.iter().map(|(k, v)| (algorithm.clone(), k.clone(), v.clone())).collect();
+    let algorithm = Algorithm::resolve(&algorithm, &preset, &file, &flat).map_err(|e| blame(args, e))?;
+    let environment_name = if Path::new(&given).components().count() > 1 || Path::new(&given).is_absolute() {
+        std::fs::canonicalize(&given).map_or(given, |path| path.display().to_string())
+    } else {
+        given
+    };
+    let (env, overrides) = (overrides.env, overrides.labels);
+    let mut config = RunConfig { environment: environment_name, env, preset, seed, overrides, algorithm };
+    take_steps(args, &mut config)?;
+    Ok((config, environment))
+}
+
+/// A run from the `config.toml` of another.
+fn of_file(args: &Args, file: &Path) -> Result<(RunConfig, Environment), Failure> {
+    let name = file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|e| Failure::Input(format!("--config {name}: {e}")))?;
+    let mut config = RunConfig::parse(&name, &text)?;
+    unchanged(args, &config, &name)?;
+    if args.seed.is_some() {
+        config.seed = seed(args.seed)?;
+    }
+    let mut environment = config.load_environment()?;
+    config.apply(&sets(args), &mut environment)?;
+    take_steps(args, &mut config)?;
+    Ok((config, environment))
+}
+
+/// A run that goes on: what its state was made with cannot change.
+fn of_checkpoint(args: &Args, found: &Found) -> Result<(RunConfig, Environment), Failure> {
+    let name = found.path.display().to_string();
+    let before = RunConfig::of_checkpoint(&name, &found.checkpoint)?;
+    unchanged(args, &before, &name)?;
+    if let Some(seed) = args.seed.filter(|seed| *seed != before.seed as i64) {
+        return Err(Failure::Input(format!("--seed {seed}: a resumed run keeps its seed, which is {}", before.seed)));
+    }
+    let mut config = before.clone();
+    let mut environment = config.load_environment()?;
+    config.apply(&sets(args), &mut environment)?;
+    take_steps(args, &mut config)?;
+    let table = |config: &RunConfig| {
+        let own = config.algorithm.to_table().remove(config.algorithm.name());
+        own.and_then(|own| own.try_into::<toml::Table>().ok()).unwrap_or_default()
+    };
+    let (old, new) = (table(&before), table(&config));
+    for key in ["num_envs", "horizon", "hidden", "activation", "embedding"] {
+        if let (Some(was), Some(is)) = (old.get(key), new.get(key))
+            && was != is
+        {
+            let message = format!("`{key}` is {was} in {name} and cannot become {is} when a run is resumed");
+            return Err(Failure::Input(message));
+        }
+    }
+    let (done, total) = (found.checkpoint.iteration, config.algorithm.train().iterations as u64);
+    if done >= total {
+        return Err(Failure::Input(format!(
+            "{name} has done {done} of {total} iterations: give --iterations more than {done} to go on"
+        )));
+    }
+    Ok((config, environment))
+}
+
+/// Options that must repeat what the file says, if they are given.
+fn unchanged(args: &Args, config: &RunConfig, file: &str) -> Result<(), Failure> {
+    let same = [
+        ("environment", args.env.as_deref(), config.environment.as_str()),
+        ("--algo", args.algo.as_deref(), config.algorithm.name()),
+        ("--preset", args.preset.as_deref(), config.preset.as_str()),
+    ];
+    for (option, given, has) in same {
+        if let Some(given) = given.filter(|given| *given != has) {
+            return Err(Failure::Input(format!("{option} `{given}`: {file} says `{has}`; leave it out")));
+        }
+    }
+    Ok(())
+}
+
+/// `--num-envs` and `--iterations` as settings.
+fn counts(args: &Args) -> Vec<(&'static str, i64)> {
+    let counts = [("num_envs", args.num_envs), ("iterations", args.iterations)];
+    counts.into_iter().filter_map(|(key, value)| value.map(|value| (key, value))).collect()
+}
+
+fn sets(args: &Args) -> Vec<String> {
+    args.set.iter().cloned().chain(counts(args).into_iter().map(|(key, value)| format!("{key}={value}"))).collect()
+}
+
+/// Names the option where a refused value did not come from `--set`.
+fn blame(args: &Args, mut error: SettingsError) -> Failure {
+    if let SettingsError::Value { origin, key, .. } = &mut error {
+        let option = match key.as_str() {
+            "num_envs" if args.num_envs.is_some() => Some("--num-envs: "),
+            "iterations" if args.iterations.is_some() => Some("--iterations: "),
+            _ => None,
+        };
+        if let Some(option) = option {
+            *origin = option.into();
+        }
+    }
+    error.into()
+}
+
+/// `--steps` in whole iterations.
+fn take_steps(args: &Args, config: &mut RunConfig) -> Result<(), Failure> {
+    let Some(steps) = args.steps else { return Ok(()) };
+    let train = config.algorithm.train_mut();
+    let of_one = (train.num_envs * train.horizon) as u64;
+    train.iterations = steps.div_ceil(of_one) as usize;
+    let (name, iterations) = (config.algorithm.name(), config.algorithm.train().iterations);
+    config.label(format!("{name}.iterations={iterations}"));
+    Ok(config.algorithm.validate()?)
+}
+
+/// The seed asked for; -1 draws one.
+fn seed(asked: Option<i64>) -> Result<u64, Failure> {
+    match asked {
+        None => Ok(1),
+        // The standard library keys each hasher from the system's randomness; short enough to type again.
+        Some(-1) => Ok(std::hash::RandomState::new().build_hasher().finish() >> 33),
+        Some(seed) => {
+            let wrong = |_| Failure::Input(format!("--seed is {seed}, expected -1 (draw one) or at least 0"));
+            u64::try_from(seed).map_err(wrong)
+        }
+    }
+}
+
+/// The run's directory: the one asked for, that of the resumed run, or a new one under runs/.
+fn directory(args: &Args, resumed: Option<&Found>, identity: &RunIdentity) -> Result<RunDir, Failure> {
+    if let Some(path) = &args.run_dir {
+        return Ok(RunDir::create_at(path)?);
+    }
+    if let Some(run) = resumed.and_then(|found| found.run.as_deref()) {
+        return Ok(RunDir::open(run)?);
+    }
+    Ok(RunDir::create(Path::new("runs"), identity, SystemTime::now())?)
+}
+
+/// `command.txt`, a line more for each time that the run was resumed.
+fn write_command(dir: &RunDir) -> Result<(), Failure> {
+    let path = dir.path().join("command.txt");
+    let earlier = std::fs::read_to_string(&path).unwrap_or_default();
+    dir.write_command(&std::env::args().collect::<Vec<_>>())?;
+    if !earlier.is_empty() {
+        let last = std::fs::read_to_string(&path).unwrap_or_default();
+        write_atomic(&path, format!("{earlier}{last}").as_bytes())?;
+    }
+    Ok(())
+}
+
+/// A run that could not begin leaves no directory behind; nothing that holds a file is removed.
+fn remove_if_new(dir: &RunDir) {
+    for folder in [dir.checkpoints(), dir.plots(), dir.path().to_path_buf()] {
+        let _ = std::fs::remove_dir(folder);
+    }
+}
+
+fn build_info(engine: &Engine, run: RunIdentity) -> BuildInfo {
+    let adapter = engine.adapter();
+    let limits = match serde_json::to_value(&adapter.limits) {
+        Ok(Value::Object(limits)) => limits,
+        _ => Map::new(),
+    };
+    BuildInfo {
+        version: env!("CARGO_PKG_VERSION").into(),
+        git_commit: option_env!("FLOWMILL_COMMIT").filter(|commit| !commit.is_empty()).map(str::to_string),
+        adapter: adapter.name.clone(),
+        driver: format!("{} {}", adapter.driver, adapter.driver_info).trim().to_string(),
+        backend: adapter.backend.clone(),
+        precision: "f32".into(),
+        limits,
+        run,
+    }
+}

@@ -1,0 +1,232 @@
+//! Wrong input: exit code 2, one line on standard error that names what is wrong and what is accepted.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::support::{TINY, flowmill, has_device, parts, run, train};
+
+/// Runs, and returns the one line.
+fn refusal(args: &[&str]) -> String {
+    let (code, _, stderr) = parts(&run(args));
+    assert_eq!(code, 2, "{args:?}: {stderr}");
+    let line = stderr.trim_end();
+    assert!(line.starts_with("error: ") && !line.contains('\n'), "{args:?}: {stderr}");
+    line.to_string()
+}
+
+/// Each must be refused with all of these words.
+fn refused(cases: &[(&[&str], &[&str])]) {
+    for (args, words) in cases {
+        let line = refusal(args);
+        for word in *words {
+            assert!(line.contains(word), "{args:?}: no {word:?} in {line}");
+        }
+    }
+}
+
+#[test]
+fn unknown_names_offer_the_nearest() {
+    refused(&[
+        (&["trian", "multigoal"], &["unknown verb `trian`", "did you mean `train`?"]),
+        (&["train", "multigol"], &["unknown environment `multigol`", "did you mean `multigoal`?", "pendulum"]),
+        (&["check", "penduum"], &["did you mean `pendulum`?"]),
+        (
+            &["train", "multigoal", "--algo", "poliflow"],
+            &["unknown algorithm `poliflow`", "did you mean `policyflow`?"],
+        ),
+        (&["train", "multigoal", "--preset", "quik"], &["unknown preset `quik`", "did you mean `quick`?", "released"]),
+        (&["train", "multigoal", "--preset", "quick", "--set", "clp=1"], &["`policyflow.clp`", "did you mean `clip`?"]),
+        (&["train", "multigoal", "--set", "ppo.clip=0.1"], &["unknown section `ppo`", "policyflow, env"]),
+        (&["train", "multigoal", "--set", "env.WAL=2"], &["`env.WAL`", "did you mean `WALL`?"]),
+        (&["train", "multigoal", "--itertions", "3"], &["`--itertions`", "did you mean `--iterations`?"]),
+        (
+            &["kernels", "multigoal", "--out", "k", "--algo", "pppo"],
+            &["unknown algorithm `pppo`", "did you mean `ppo`?"],
+        ),
+    ]);
+}
+
+#[test]
+fn verbs_of_later_releases_do_not_exist() {
+    for verb in ["render", "profile", "bench", "export", "simulate", "sweep"] {
+        assert!(refusal(&[verb]).contains(&format!("unknown verb `{verb}`")), "{verb}");
+    }
+}
+
+#[test]
+fn a_missing_verb_or_argument_is_named() {
+    refused(&[
+        (&[], &["no verb given"]),
+        (&["train"], &["required", "<ENV>"]),
+        (&["kernels", "multigoal"], &["required", "--out"]),
+        (&["train", "multigoal", "--set", "clip"], &["section.key=value"]),
+        (&["train", "--resume", "a", "--config", "b"], &["`--resume <RUN>` cannot be used with `--config <FILE>`"]),
+    ]);
+}
+
+#[test]
+fn values_out_of_range_name_key_value_and_range() {
+    let quick = |more: &[&'static str]| [&["train", "multigoal", "--preset", "quick"], more].concat();
+    refused(&[
+        (&quick(&["--set", "clip=2"]), &["`policyflow.clip` is 2", "0 < clip < 1"]),
+        (&quick(&["--set", "activation=mich"]), &["mich", "did you mean `mish`?"]),
+        (&quick(&["--set", "hidden=[1000]"]), &["`policyflow.hidden` is [1000]", "1..=512"]),
+        (&quick(&["--num-envs", "0"]), &["--num-envs", "is 0", "1..=16777216"]),
+        (&quick(&["--num-envs", "-5"]), &["--num-envs", "is -5"]),
+        (&quick(&["--iterations", "0"]), &["--iterations", "is 0"]),
+        (&quick(&["--seed", "-2"]), &["--seed is -2", "-1 (draw one)"]),
+        (&quick(&["--steps", "0"]), &["--steps"]),
+        (&quick(&["--set", "env.horizon=0"]), &["`env.horizon` is 0", "1..="]),
+        (&quick(&["--set", "minibatches=3"]), &["`policyflow.minibatches` is 3", "divisor", "131072"]),
+        (&["eval", "x", "--episodes", "0"], &["--episodes"]),
+        (&["eval", "x", "--noise", "some"], &["sample", "zero"]),
+    ]);
+}
+
+#[test]
+fn too_many_environments_for_the_memory_name_setting_and_limit() {
+    if !has_device() {
+        return;
+    }
+    let parent = TempDir::new().unwrap();
+    let dir = parent.path().join("run");
+    let more = ["--num-envs", "4000000", "--set", "horizon=512", "--set", "minibatches=2"];
+    let (code, _, stderr) = parts(&{
+        let args = ["train", "multigoal", "--algo", "ppo", "--preset", "quick", "--run-dir"];
+        flowmill().args(args).arg(&dir).args(more).output().unwrap()
+    });
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.starts_with("error: `num_envs` is 4000000") && stderr.contains("MiB"), "{stderr}");
+    assert!(stderr.contains("at most about"), "{stderr}");
+    assert!(!dir.exists(), "a run that could not begin leaves no directory");
+}
+
+#[test]
+fn adapters_that_are_not_there_are_named() {
+    refused(&[(&["train", "multigoal", "--adapter", "cpu"], &["not built yet", "software"])]);
+    if has_device() {
+        refused(&[(&["train", "multigoal", "--adapter", "voodoo2"], &["unknown adapter `voodoo2`", "available"])]);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_adapter_at_all_says_what_to_install() {
+    for verb in [&["adapters"][..], &["train", "multigoal"]] {
+        let mut command = flowmill();
+        command.args(verb).env("VK_DRIVER_FILES", "/nonexistent.json");
+        let output = command.env("VK_ICD_FILENAMES", "/nonexistent.json").output().unwrap();
+        let (code, _, stderr) = parts(&output);
+        assert_eq!(code, 2, "{stderr}");
+        assert!(stderr.contains("mesa-vulkan-drivers"), "{stderr}");
+    }
+}
+
+#[test]
+fn run_directories_that_exist_or_cannot_be_written_are_named() {
+    if !has_device() {
+        return;
+    }
+    let used = TempDir::new().unwrap();
+    std::fs::write(used.path().join("notes.txt"), "mine").unwrap();
+    let (code, _, stderr) = parts(&train(used.path(), &[]));
+    assert_eq!(code, 2);
+    assert!(stderr.contains("already holds `notes.txt`"), "{stderr}");
+
+    let file = used.path().join("notes.txt").join("run");
+    let (code, _, stderr) = parts(&train(&file, &[]));
+    assert_eq!(code, 2);
+    assert!(stderr.contains("cannot be written") && stderr.contains("notes.txt"), "{stderr}");
+    assert_eq!(std::fs::read(used.path().join("notes.txt")).unwrap(), b"mine");
+}
+
+#[test]
+fn paths_that_are_no_runs_are_named() {
+    let empty = TempDir::new().unwrap();
+    let path = empty.path().to_str().unwrap();
+    std::fs::write(empty.path().join("x.safetensors"), b"nonsense").unwrap();
+    std::fs::write(empty.path().join("x.toml"), "environment = \"multigoal\"\nsead = 1\n").unwrap();
+    std::fs::write(empty.path().join("y.toml"), "environment = \n").unwrap();
+    let at = |name: &str| format!("{path}/{name}");
+    refused(&[
+        (&["train", "--resume", path], &[path, "checkpoints/latest.safetensors"]),
+        (&["eval", path], &[path, "no run"]),
+        (&["eval", &at("x.safetensors")], &["x.safetensors", "not a safetensors file"]),
+        (&["plot", path], &[path, "metrics.csv"]),
+        (&["train", "--config", &at("x.toml")], &["x.toml", "`sead`", "did you mean `seed`?"]),
+        (&["train", "--config", &at("y.toml")], &["y.toml", "line 1"]),
+        (&["train", "--config", &at("none.toml")], &["none.toml"]),
+    ]);
+}
+
+/// A copy of an environment with one file changed.
+fn changed(environment: &str, file: &str, change: impl Fn(String) -> String) -> (TempDir, String) {
+    let folder = TempDir::new().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("envs").join(environment);
+    for name in ["env.toml", "env.wgsl", "train.toml"] {
+        let text = std::fs::read_to_string(source.join(name)).unwrap();
+        let text = if name == file { change(text) } else { text };
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let path = folder.path().display().to_string();
+    (folder, path)
+}
+
+#[test]
+fn broken_environments_are_reported_with_file_and_line() {
+    let (_a, toml) = changed("pendulum", "env.toml", |text| text.replace("horizon", "horizn"));
+    let (_b, wgsl) =
+        changed("pendulum", "env.wgsl", |text| format!("{text}\nfn broken() -> f32 {{ return nothing; }}\n"));
+    let lines = std::fs::read_to_string(Path::new(&wgsl).join("env.wgsl")).unwrap().lines().count();
+    refused(&[
+        (&["check", &toml], &["env.toml", "horizn", "horizon"]),
+        (&["kernels", &wgsl, "--out", &wgsl], &[&format!("env.wgsl:{lines}:"), "nothing"]),
+        (&["check", "/nowhere/at/all"], &["/nowhere/at/all/env.toml"]),
+    ]);
+}
+
+#[test]
+fn an_environment_that_fails_the_check_is_a_failed_run() {
+    if !has_device() {
+        return;
+    }
+    let (_folder, path) =
+        changed("pendulum", "env.toml", |text| text.replace("low = -8.0, high = 8.0", "low = -0.5, high = 0.5"));
+    let output = flowmill().args(["check", &path, "--num-envs", "16", "--steps", "60", "--json"]).output().unwrap();
+    let (code, stdout, stderr) = parts(&output);
+    assert_eq!(code, 1, "{stderr}");
+    let value: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(value["passed"], false);
+    assert!(!value["report"]["findings"].as_array().unwrap().is_empty());
+    assert!(stderr.lines().last().unwrap().starts_with("error: "), "{stderr}");
+}
+
+#[test]
+fn gradient_files_that_lack_something_are_named() {
+    if !has_device() {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("out.safetensors");
+    let out = out.to_str().unwrap();
+    let tiny = "tests/fixtures/policyflow_tiny.safetensors";
+    refused(&[
+        (&["gradient", "multigoal", "--in", "/nonexistent", "--out", out], &["/nonexistent"]),
+        (&["gradient", "multigoal", "--in", "Cargo.toml", "--out", out], &["Cargo.toml", "not a safetensors file"]),
+        (&["gradient", "multigoal", "--algo", "ppo", "--in", tiny, "--out", out], &["policyflow_tiny", "expected ["]),
+    ]);
+    let ppo = "tests/fixtures/ppo_tiny.safetensors";
+    refused(&[(&["gradient", "multigoal", "--in", ppo, "--out", out], &["ppo_tiny", "no tensor `actor.s.w`"])]);
+    assert!(!Path::new(out).exists());
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    for flag in ["--help", "--version"] {
+        let (code, stdout, stderr) = parts(&run(&[flag]));
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        assert!(stdout.contains("flowmill"), "{stdout}");
+    }
+    assert!(TINY.contains(&"ppo"));
+}
