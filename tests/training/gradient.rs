@@ -48,7 +48,7 @@ fn reference(trainer: &mut Trainer, agent: &Agent, frozen: &Tensors, current: &T
         })
     };
     let uniforms = agent.uniforms.iter().map(|(name, anneal)| (name.clone(), anneal.at(0))).collect();
-    let bindings = Bindings { inputs, params, uniforms, draw: Some(&draw), ..Bindings::default() };
+    let bindings = Bindings { inputs, params, uniforms, draw: Some(&draw) };
     let mut grads = execute(&agent.update, &bindings, rows).unwrap().grads;
     let norm = grads.values().flatten().map(|g| g * g).sum::<f64>().sqrt();
     assert!(norm > 1.0, "a gradient of norm {norm} is not clipped: the test would not see whether it is");
