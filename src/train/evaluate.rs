@@ -3,7 +3,8 @@
 use super::TrainError;
 use super::layout::{ParamLayout, RolloutLayout};
 use super::program::{BoundKernel, BoundTile, Roles, prepare_kernels};
-use super::trainer::{target, words};
+use super::sizes::target;
+use super::trainer::words;
 use crate::algo::Agent;
 use crate::env::{EnvArgs, EnvKernels, Environment};
 use crate::fuse::{Placement, TileArgs, lower};

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use super::TrainError;
 use super::program::{BoundKernel, BoundTile, Roles};
-use super::trainer::{copies, spread_copies, target, words};
+use super::sizes::{copies, spread_copies, target};
+use super::trainer::words;
 use crate::algo::{GradientProblem, TensorFile};
 use crate::fuse::{Placement, Rows, Tensor, TileArgs, lower};
 use crate::gpu::{BufferId, Engine, Recording};
