@@ -4,17 +4,41 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::TrainError;
-use super::iteration::{Clock, Plan, STATS};
+use super::iteration::{Clock, Kernels, Plan, STATS};
 use super::layout::{PADDING_WORDS, ParamLayout, RolloutLayout};
 use super::program::{BoundKernel, BoundTile, Program, Roles};
 use super::sizes::{SCRATCH_BYTES, Sizes, check_counts, check_memory, target};
 use super::trainer::{Buffers, TrainOptions, Trainer};
 use crate::algo::Spaces;
 use crate::env::{EnvArgs, EnvKernels, Environment};
-use crate::gpu::{BufferId, Command, Engine, Recording};
+use crate::gpu::{Command, Engine, Recording};
 use crate::kernels::adamw::{self, control};
 use crate::kernels::weight_gradients::{self, BLOCK_WORDS};
 use crate::kernels::{gae, normalize_advantages, reduce_gradients, sum_columns};
+
+impl Kernels {
+    /// Compile everything and look its buffers up.
+    fn bind(engine: &mut Engine, program: Program, env: &EnvKernels, roles: &Roles) -> Result<Self, TrainError> {
+        // `partials` means the advantage statistics in two kernels and the gradients in two others.
+        let statistics = roles.with("partials", roles.get("advantage_partials")?);
+        let columns = roles.with("values", roles.get("stats")?);
+        let prepare = program.prepare.into_iter().map(|tile| BoundTile::new(engine, tile, roles));
+        Ok(Self {
+            prepare: prepare.collect::<Result<_, _>>()?,
+            act: BoundTile::new(engine, program.act, roles)?,
+            value: BoundTile::new(engine, program.value, roles)?,
+            update: BoundTile::new(engine, program.update, roles)?,
+            env_reset: BoundKernel::new(engine, &env.reset, roles)?,
+            env_step: BoundKernel::new(engine, &env.step, roles)?,
+            gae: BoundKernel::new(engine, &gae::desc(), &statistics)?,
+            normalize: BoundKernel::new(engine, &normalize_advantages::desc(), &statistics)?,
+            weight_gradients: BoundKernel::new(engine, &weight_gradients::desc(), roles)?,
+            reduce: BoundKernel::new(engine, &reduce_gradients::desc(), roles)?,
+            adamw: BoundKernel::new(engine, &adamw::desc(), roles)?,
+            sum_columns: BoundKernel::new(engine, &sum_columns::desc(), &columns)?,
+        })
+    }
+}
 
 impl Trainer {
     /// Plan, check memory, compile, initialise. Nothing is allocated before all sizes are known to fit.
@@ -49,43 +73,32 @@ impl Trainer {
         check_memory("rollout", rollout.bytes(), limit, &config)?;
         check_memory("environment state", state_bytes, limit, &config)?;
 
-        let mut roles = Roles::new();
-        let mut make = |engine: &mut Engine, name: &str, bytes: u64| -> Result<BufferId, TrainError> {
-            let id = engine.buffer(name, bytes.max(16).next_multiple_of(16))?;
-            roles.insert(name.to_string(), id);
-            Ok(id)
-        };
-        let gradient_words = layout.trained_words + agent.update.means.len() as u32;
-        let params = make(&mut engine, "params", u64::from(layout.words + PADDING_WORDS) * 4)?;
-        let frozen = make(&mut engine, "frozen", u64::from(layout.frozen_words + PADDING_WORDS) * 4)?;
-        let rollout_buffer = make(&mut engine, "rollout", rollout.bytes())?;
-        make(&mut engine, "scratch", sizes.scratch_bytes)?;
-        make(&mut engine, "partials", u64::from(sizes.partials) * u64::from(gradient_words) * 4)?;
-        make(&mut engine, "gradient", u64::from(gradient_words) * 4)?;
-        let moments = make(&mut engine, "moments", u64::from(layout.trained_words) * 8)?;
-        make(&mut engine, "norms", u64::from(gradient_words.div_ceil(reduce_gradients::GROUP)) * 4)?;
-        let control = make(&mut engine, "control", control::words(agent.update.means.len()) as u64 * 4)?;
-        let jobs = make(&mut engine, "jobs", sizes.table.len() as u64 * 4)?;
-        let stats = make(&mut engine, "stats", u64::from(envs * STATS) * 4)?;
-        let sums = make(&mut engine, "sums", u64::from(STATS) * 4)?;
-        let carry = make(&mut engine, "carry", u64::from(envs) * spaces.observation as u64 * 4)?;
-        let states = make(&mut engine, "states", state_bytes)?;
-        let advantage_partials = make(
+        let advantage_partials = u64::from(envs.div_ceil(gae::GROUP)) * gae::PARTIAL_WORDS as u64;
+        let gradient_words = u64::from(layout.trained_words) + agent.update.means.len() as u64;
+        let roles = Roles::allocate(
             &mut engine,
-            "advantage_partials",
-            u64::from(envs.div_ceil(gae::GROUP)) * gae::PARTIAL_WORDS as u64 * 4,
+            "",
+            &[
+                ("params", u64::from(layout.words + PADDING_WORDS)),
+                ("frozen", u64::from(layout.frozen_words + PADDING_WORDS)),
+                ("rollout", rollout.words),
+                ("scratch", sizes.scratch_bytes / 4),
+                ("partials", u64::from(sizes.partials) * gradient_words),
+                ("gradient", gradient_words),
+                ("moments", u64::from(layout.trained_words) * 2),
+                ("norms", gradient_words.div_ceil(u64::from(reduce_gradients::GROUP))),
+                ("control", control::words(agent.update.means.len()) as u64),
+                ("jobs", sizes.table.len() as u64),
+                ("stats", u64::from(envs * STATS)),
+                ("sums", u64::from(STATS)),
+                ("carry", u64::from(envs) * spaces.observation as u64),
+                ("states", state_bytes / 4),
+                ("advantage_partials", advantage_partials),
+            ],
         )?;
-
-        // `partials` means the advantage statistics in two kernels and the gradients in two others.
-        let with = |extra: &[(&str, BufferId)]| {
-            let mut roles = roles.clone();
-            roles.extend(extra.iter().map(|(n, b)| (n.to_string(), *b)));
-            roles
-        };
-        let statistics = with(&[("partials", advantage_partials)]);
-        let columns = with(&[("values", stats)]);
+        let (moments, states) = (roles.get("moments")?, roles.get("states")?);
+        let (sums, jobs) = (roles.get("sums")?, roles.get("jobs")?);
         let plan = Plan {
-            rollout,
             trained_words: layout.trained_words,
             param_words: layout.words,
             means: agent.update.means.len() as u32,
@@ -98,28 +111,14 @@ impl Trainer {
             seed: options.seed,
             env: EnvArgs::training(&environment, envs, options.seed),
             prepare_rows: agent.prepare.iter().map(|p| p.rows as u32).collect(),
-            prepare: program
-                .prepare
-                .into_iter()
-                .map(|tile| BoundTile::new(&mut engine, tile, &roles))
-                .collect::<Result<_, _>>()?,
-            act: BoundTile::new(&mut engine, program.act, &roles)?,
-            value: BoundTile::new(&mut engine, program.value, &roles)?,
-            update: BoundTile::new(&mut engine, program.update, &roles)?,
-            env_reset: BoundKernel::new(&mut engine, &env_kernels.reset, &roles)?,
-            env_step: BoundKernel::new(&mut engine, &env_kernels.step, &roles)?,
-            gae: BoundKernel::new(&mut engine, &gae::desc(), &statistics)?,
-            normalize: BoundKernel::new(&mut engine, &normalize_advantages::desc(), &statistics)?,
-            weight_gradients: BoundKernel::new(&mut engine, &weight_gradients::desc(), &roles)?,
-            reduce: BoundKernel::new(&mut engine, &reduce_gradients::desc(), &roles)?,
-            adamw: BoundKernel::new(&mut engine, &adamw::desc(), &roles)?,
-            sum_columns: BoundKernel::new(&mut engine, &sum_columns::desc(), &columns)?,
-            params,
-            frozen,
-            rollout_buffer,
-            carry,
-            control,
-            stats,
+            kernels: Kernels::bind(&mut engine, program, &env_kernels, &roles)?,
+            params: roles.get("params")?,
+            frozen: roles.get("frozen")?,
+            rollout_buffer: roles.get("rollout")?,
+            carry: roles.get("carry")?,
+            control: roles.get("control")?,
+            stats: roles.get("stats")?,
+            rollout,
             config,
         };
         let mut trainer = Self {
