@@ -229,3 +229,15 @@ fn policyflow_and_ppo_programs_match() {
         check_all(&[agent.update.clone()], &[2, 90], true, 1e-3);
     }
 }
+
+/// The quadruped shape: observation 48, action 12, hidden 128-128-128, embedding 64, 12 steps.
+#[test]
+fn quadruped_sampler_and_update_match_to_1e_4() {
+    let mut config = PolicyFlowConfig::default();
+    config.train.hidden = vec![128, 128, 128];
+    config.embedding = 64;
+    config.flow_steps = 12;
+    let agent = Algorithm::PolicyFlow(config).agent(Spaces { observation: 48, action: 12 }, 5).unwrap();
+    check_on(&[Target::SOFTWARE], &[agent.act], &[7], false, 1e-4);
+    check_on(&[Target::SOFTWARE], &[agent.update], &[37], true, 1e-4);
+}

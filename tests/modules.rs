@@ -19,7 +19,7 @@ use common::agents;
 
 /// What a plan may have to respect: the design limits, the software driver, a large GPU.
 const TARGETS: [Target; 3] =
-    [Target::PORTABLE, Target::SOFTWARE, Target { workgroup_bytes: 48 << 10, invocations: 256, rows_only: false }];
+    [Target::PORTABLE, Target::SOFTWARE, Target { workgroup_bytes: 48 << 10, ..Target::PORTABLE }];
 
 /// A module, where it came from, and the workgroup memory it may use.
 struct Module {

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 
 use super::FuseError;
-use super::homes::{Home, Homes, carried};
+use super::homes::{Home, Homes};
 use super::placement::Placement;
 use super::schedule::{Facts, Group, Stmt};
 use super::target::Shape;
 use crate::ir::{Graph, LoopId, NodeId, Op, Sink};
 
 mod dense;
+mod memory;
 mod module;
+mod repeat;
 mod value;
 
 pub use module::{ARGS_WORDS, Module, module};
@@ -189,52 +191,6 @@ impl Printer<'_> {
         }
     }
 
-    /// Emit the barrier that the accesses of the next statement need, then remember them.
-    fn sync(&mut self, accesses: &[Access]) {
-        if self.shape.col_lanes == 1 {
-            return;
-        }
-        let conflict = |a: &Access, b: &Access| {
-            let overlap = a.scratch == b.scratch && a.base < b.base + b.width && b.base < a.base + a.width;
-            overlap && (a.write || b.write) && !(a.own && b.own && a.base == b.base)
-        };
-        let hit = |scratch: bool, pending: &[Access]| {
-            accesses.iter().filter(|a| a.scratch == scratch).any(|a| pending.iter().any(|b| conflict(a, b)))
-        };
-        let (tile, scratch) = (hit(false, &self.pending), hit(true, &self.pending));
-        if tile || scratch {
-            self.barrier(tile, scratch);
-        }
-        self.pending.extend_from_slice(accesses);
-    }
-
-    fn barrier(&mut self, tile: bool, scratch: bool) {
-        if tile {
-            self.line("workgroupBarrier();");
-            self.pending.retain(|a| a.scratch);
-        }
-        if scratch {
-            self.line("storageBarrier();");
-            self.pending.retain(|a| !a.scratch);
-        }
-    }
-
-    /// The range of a node's home or record.
-    fn access(&self, id: NodeId, write: bool, own: bool) -> Vec<Access> {
-        let width = self.graph.width(id) as u32;
-        let mut out = Vec::new();
-        match self.homes.home.get(&id) {
-            Some(Home::Tile(base)) => out.push(Access { scratch: false, base: *base, width, write, own }),
-            Some(Home::Scratch(base)) => out.push(Access { scratch: true, base: *base, width, write, own }),
-            _ => {}
-        }
-        if write && let Some(record) = self.homes.record.get(&id) {
-            let width = width * record.segments;
-            out.push(Access { scratch: true, base: record.feature, width, write, own });
-        }
-        out
-    }
-
     /// A loop over features with all its members; straight-line code for width 1.
     fn group(&mut self, group: &Group) {
         let full = !group.sums.is_empty();
@@ -318,70 +274,6 @@ impl Printer<'_> {
         }
     }
 
-    /// Write a value to its home, its record and the stores that want it. `shared`: every column lane has it.
-    fn save(&mut self, id: NodeId, value: &Expr, feature: &str, shared: bool) {
-        let lanes = self.shape.col_lanes;
-        let mut lines = Vec::new();
-        match self.homes.home.get(&id) {
-            Some(Home::Tile(base)) => lines.push(format!("{} = {};", self.tile(*base, feature), value.wide())),
-            Some(Home::Scratch(base)) if self.homes.record.get(&id).is_none_or(|r| r.feature != *base) => {
-                lines.push(format!("{} = {};", self.scratch(&format!("{base}u"), feature), value.wide()))
-            }
-            _ => {}
-        }
-        lines.extend(self.record_line(id, &value.wide(), feature));
-        lines.extend(self.store_lines(id, &value.wide(), feature));
-        if lines.is_empty() {
-            return;
-        }
-        let guard = shared && lanes > 1;
-        if guard {
-            let owner =
-                if feature == "0u" { "col_lane == 0u".into() } else { format!("{feature} % {lanes}u == col_lane") };
-            self.open(&format!("if ({owner})"));
-        }
-        for line in lines {
-            self.line(&line);
-        }
-        if guard {
-            self.close();
-        }
-    }
-
-    /// The statement that writes a record, with rows beyond the batch set to zero where that matters.
-    fn record_line(&self, id: NodeId, value: &str, feature: &str) -> Option<String> {
-        let record = self.homes.record.get(&id)?;
-        let base = match self.facts.context[id.0 as usize] {
-            Some(id) if record.segments > 1 => {
-                format!("({}u + {} * {}u)", record.feature, iteration(id), record.stride)
-            }
-            _ => format!("{}u", record.feature),
-        };
-        let value = if record.masked { format!("select(vec4f(0.0), {value}, valid)") } else { value.to_string() };
-        Some(format!("{} = {value};", self.scratch(&base, feature)))
-    }
-
-    fn store_lines(&mut self, id: NodeId, value: &str, feature: &str) -> Vec<String> {
-        let mut lines = Vec::new();
-        for store in self.stores.get(&id).cloned().unwrap_or_default() {
-            let name = &self.graph.stores[store].name;
-            let Some(rows) = self.placement.stores.get(name).cloned() else {
-                self.error.get_or_insert(FuseError::Unplaced { graph: self.graph.name.clone(), name: name.clone() });
-                continue;
-            };
-            self.scalar_buffers.insert(rows.buffer.clone(), true);
-            for c in ["x", "y", "z", "w"] {
-                lines.push(format!(
-                    "if (valid.{c}) {{ {}[{}u + sample.{c} * {}u + {feature}] = ({value}).{c}; }}",
-                    scalar_view(&rows.buffer),
-                    rows.offset,
-                    rows.pitch
-                ));
-            }
-        }
-        lines
-    }
-
     /// Parts of a concatenation copied side by side.
     fn concat(&mut self, id: NodeId) {
         let Op::Concat(parts) = self.graph.node(id).op.clone() else { return };
@@ -411,110 +303,6 @@ impl Printer<'_> {
                 }
             });
             start += width;
-        }
-    }
-
-    /// A loop with carried values in homes or `var`s.
-    fn repeat(&mut self, node: NodeId, body: &[Stmt]) {
-        let Op::Repeat { id, count, init, next } = self.graph.node(node).op.clone() else { return };
-        let mut moves = Vec::new();
-        for (k, (init, next)) in init.iter().zip(&next).enumerate() {
-            if let Some(var) = carried(self.graph, node, k as u32) {
-                moves.push((var, *init, *next));
-            }
-        }
-        for &(var, init, _) in &moves {
-            self.assign(var, init, true);
-        }
-        self.fence();
-        let i = iteration(id);
-        self.open_loop(&i, "0u", count, 1);
-        self.repeats *= u64::from(count);
-        for &(var, ..) in &moves {
-            if let Some(record) = self.homes.record.get(&var).copied() {
-                let width = self.graph.width(var) as u32;
-                self.line(&format!(
-                    "// history of {} for the way back, segment stride {}",
-                    self.name(var),
-                    record.stride
-                ));
-                self.copy_loop(var, width, |p, value, f| p.record_line(var, value, f));
-            }
-        }
-        self.stmts(body);
-        self.fence();
-        for &(var, _, next) in &moves {
-            self.assign(var, next, false);
-        }
-        self.fence();
-        self.close();
-        self.repeats /= u64::from(count.max(1));
-        // Results are read through the carried values.
-        for (index, other) in self.graph.nodes.iter().enumerate() {
-            if let Op::RepeatOut(repeat, k) = other.op
-                && repeat == node
-                && let Some(var) = carried(self.graph, node, k)
-                && self.homes.home.get(&var) == Some(&Home::Register)
-            {
-                let value = Expr::rows(format!("{}_var", self.name(var)));
-                self.remember(NodeId(index as u32), "", value);
-            }
-        }
-    }
-
-    /// A barrier for everything that is pending.
-    fn fence(&mut self) {
-        if self.shape.col_lanes > 1 {
-            self.barrier(true, self.homes.scratch_features > 0);
-        }
-    }
-
-    fn copy_loop(&mut self, from: NodeId, width: u32, line: impl Fn(&mut Self, &str, &str) -> Option<String>) {
-        if width == 1 {
-            let value = self.eval(from, "0u").wide();
-            if let Some(text) = line(self, &value, "0u") {
-                self.line(&text);
-            }
-            return;
-        }
-        self.hoist(from);
-        self.feature_loop(width, self.shape.col_lanes, |p| {
-            let value = p.eval(from, "f").wide();
-            if let Some(text) = line(p, &value, "f") {
-                p.line(&text);
-            }
-        });
-    }
-
-    /// `var = value`, before the loop (`declare`) or at the end of an iteration.
-    fn assign(&mut self, var: NodeId, value: NodeId, declare: bool) {
-        let width = self.graph.width(var) as u32;
-        let own = self.access(var, true, false);
-        let mut accesses = self.reads(value, false);
-        accesses.extend(
-            own.into_iter().filter(|a| !a.scratch || matches!(self.homes.home.get(&var), Some(Home::Scratch(_)))),
-        );
-        self.sync(&accesses);
-        match self.homes.home.get(&var).copied() {
-            Some(Home::Register) => {
-                let text = self.eval(value, "0u").wide();
-                let name = format!("{}_var", self.name(var));
-                if declare {
-                    self.line(&format!("var {name} = {text};"));
-                    self.remember(var, "", Expr::rows(name));
-                } else {
-                    self.line(&format!("{name} = {text};"));
-                }
-            }
-            Some(Home::Tile(base)) => {
-                self.line(&format!("// carry {} <- {}", self.name(var), self.name(value)));
-                self.copy_loop(value, width, |p, v, f| Some(format!("{} = {v};", p.tile(base, f))));
-            }
-            Some(Home::Scratch(base)) => {
-                self.line(&format!("// carry {} <- {}", self.name(var), self.name(value)));
-                self.copy_loop(value, width, |p, v, f| Some(format!("{} = {v};", p.scratch(&format!("{base}u"), f))));
-            }
-            None => {}
         }
     }
 

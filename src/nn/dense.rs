@@ -78,9 +78,8 @@ impl Mlp {
                 OutputInit::Zero if last => (zero, zero),
                 OutputInit::Small if last => (Distribution::glorot(fan_in, fan_out, 0.01), pytorch),
                 OutputInit::Pytorch => (pytorch, pytorch),
-                OutputInit::Zero | OutputInit::Small | OutputInit::Glorot => {
-                    (Distribution::glorot(fan_in, fan_out, 1.0), pytorch)
-                }
+                OutputInit::Zero => (Distribution::glorot(fan_in, fan_out, 1.0), zero),
+                OutputInit::Small | OutputInit::Glorot => (Distribution::glorot(fan_in, fan_out, 1.0), pytorch),
             };
             init.push(format!("{name}.{i}.w"), fan_in, fan_out, true, weights);
             init.push(format!("{name}.{i}.b"), 1, fan_out, true, biases);

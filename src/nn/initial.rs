@@ -25,7 +25,8 @@ pub struct Tensor {
 choice! {
     /// How an MLP starts, the last layer in particular. Biases are PyTorch's except where they are zero.
     pub enum OutputInit {
-        /// The last layer zero, other weights Glorot: GI+ZOL of the PolicyFlow paper.
+        /// The last layer zero, other weights Glorot, biases zero: GI+ZOL of the PolicyFlow paper. Without random
+        /// biases the first velocity field favours no direction.
         Zero = "zero",
         /// Glorot weights, those of the last layer times 0.01: the released PolicyFlow code.
         Small = "small",

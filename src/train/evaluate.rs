@@ -3,7 +3,8 @@
 use super::TrainError;
 use super::layout::{ParamLayout, RolloutLayout};
 use super::program::{BoundKernel, BoundTile, Roles, prepare_kernels};
-use super::trainer::{target, words};
+use super::sizes::target;
+use super::trainer::words;
 use crate::algo::Agent;
 use crate::env::{EnvArgs, EnvKernels, Environment};
 use crate::fuse::{Placement, TileArgs, lower};
@@ -117,18 +118,15 @@ impl Evaluator {
         let prepared = prepare_kernels(agent, params, &target)?;
         let scratch =
             prepared.iter().map(|k| k.scratch_bytes(1024)).chain([act.scratch_bytes(envs)]).max().unwrap_or(0);
-        let mut roles = Roles::from([("params".to_string(), params_buffer), ("frozen".to_string(), frozen)]);
         let sizes = [
-            ("rollout", layout.bytes()),
-            ("scratch", scratch),
-            ("states", kernels.slot_bytes * u64::from(envs)),
-            ("stats", u64::from(envs) * 16),
+            ("rollout", layout.words),
+            ("scratch", scratch / 4),
+            ("states", kernels.slot_bytes / 4 * u64::from(envs)),
+            ("stats", u64::from(envs) * 4),
         ];
-        for (name, bytes) in sizes {
-            let id = engine.buffer(&format!("evaluation {name}"), bytes.max(16).next_multiple_of(16))?;
-            roles.insert(name.into(), id);
-        }
-        let rollout = roles["rollout"];
+        let roles = Roles::allocate(engine, "evaluation", &sizes)?;
+        let roles = roles.with("params", params_buffer).with("frozen", frozen);
+        let rollout = roles.get("rollout")?;
         let mut prepare = Vec::new();
         for (tile, source) in prepared.into_iter().zip(&agent.prepare) {
             prepare.push((BoundTile::new(engine, tile, &roles)?, source.rows as u32));

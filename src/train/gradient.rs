@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use super::TrainError;
 use super::program::{BoundKernel, BoundTile, Roles};
-use super::trainer::{copies, spread_copies, target, words};
+use super::sizes::{copies, spread_copies, target};
+use super::trainer::words;
 use crate::algo::{GradientProblem, TensorFile};
 use crate::fuse::{Placement, Rows, Tensor, TileArgs, lower};
 use crate::gpu::{BufferId, Engine, Recording};
@@ -137,26 +138,25 @@ pub fn evaluate_gradient(
     let norms = gradient_words.div_ceil(reduce_gradients::GROUP);
 
     let mut r = Recording::new();
-    let mut roles = Roles::new();
-    roles.insert("params".into(), params.upload(engine, &mut r, ("params", PADDING_WORDS))?);
-    roles.insert("frozen".into(), frozen.upload(engine, &mut r, ("frozen", PADDING_WORDS))?);
-    roles.insert("rollout".into(), rollout.upload(engine, &mut r, ("rollout", 0))?);
-    let sizes = [
-        ("scratch", tile.scratch_bytes(count)),
-        ("partials", u64::from(slices * copies) * u64::from(gradient_words) * 4),
-        ("gradient", u64::from(gradient_words) * 4),
-        ("moments", u64::from(trained_words) * 8),
-        ("norms", u64::from(norms) * 4),
-        ("control", control::words(means as usize) as u64 * 4),
-        ("jobs", table.len() as u64 * 4),
+    let packed = [
+        ("params", params.upload(engine, &mut r, ("params", PADDING_WORDS))?),
+        ("frozen", frozen.upload(engine, &mut r, ("frozen", PADDING_WORDS))?),
+        ("rollout", rollout.upload(engine, &mut r, ("rollout", 0))?),
     ];
-    for (role, bytes) in sizes {
-        let id = engine.buffer(&format!("gradient {role}"), bytes.max(16).next_multiple_of(16))?;
-        roles.insert(role.into(), id);
-    }
-    r.upload(roles["jobs"], 0, bytemuck::cast_slice(&table));
+    let sizes = [
+        ("scratch", tile.scratch_bytes(count) / 4),
+        ("partials", u64::from(slices * copies) * u64::from(gradient_words)),
+        ("gradient", u64::from(gradient_words)),
+        ("moments", u64::from(trained_words) * 2),
+        ("norms", u64::from(norms)),
+        ("control", control::words(means as usize) as u64),
+        ("jobs", table.len() as u64),
+    ];
+    let roles = Roles::allocate(engine, "gradient", &sizes)?;
+    let roles = packed.iter().fold(roles, |roles, (role, buffer)| roles.with(role, *buffer));
+    r.upload(roles.get("jobs")?, 0, bytemuck::cast_slice(&table));
     let train = problem.algorithm.train();
-    r.upload(roles["control"], 0, bytemuck::bytes_of(&(train.learning_rate as f32)));
+    r.upload(roles.get("control")?, 0, bytemuck::bytes_of(&(train.learning_rate as f32)));
 
     let tile = BoundTile::new(engine, tile, &roles)?;
     let uniforms = vec![1.0; tile.tile.uniforms.len()];
@@ -172,7 +172,7 @@ pub fn evaluate_gradient(
     engine.submit(&r)?;
 
     let mut read = |role: &str, count: usize| -> Result<Vec<f32>, TrainError> {
-        Ok(words(&engine.read(roles[role], 0, count as u64 * 4)?))
+        Ok(words(&engine.read(roles.get(role)?, 0, count as u64 * 4)?))
     };
     let gradient = read("gradient", gradient_words as usize)?;
     let stepped = read("params", trained_words as usize)?;

@@ -19,6 +19,22 @@ pub const SHUFFLE: u32 = 0x200;
 /// Columns of the per-environment statistics: episodes, sum of returns, sum of lengths, non-finite values.
 pub const STATS: u32 = 4;
 
+/// The kernels of a run.
+pub struct Kernels {
+    pub act: BoundTile,
+    pub value: BoundTile,
+    pub update: BoundTile,
+    pub prepare: Vec<BoundTile>,
+    pub env_reset: BoundKernel,
+    pub env_step: BoundKernel,
+    pub gae: BoundKernel,
+    pub normalize: BoundKernel,
+    pub weight_gradients: BoundKernel,
+    pub reduce: BoundKernel,
+    pub adamw: BoundKernel,
+    pub sum_columns: BoundKernel,
+}
+
 /// Everything that the recording names, fixed for a run.
 pub struct Plan {
     pub config: TrainConfig,
@@ -37,19 +53,8 @@ pub struct Plan {
     pub blocks: u32,
     pub seed: u64,
     pub env: EnvArgs,
-    pub act: BoundTile,
-    pub value: BoundTile,
-    pub update: BoundTile,
-    pub prepare: Vec<BoundTile>,
+    pub kernels: Kernels,
     pub prepare_rows: Vec<u32>,
-    pub env_reset: BoundKernel,
-    pub env_step: BoundKernel,
-    pub gae: BoundKernel,
-    pub normalize: BoundKernel,
-    pub weight_gradients: BoundKernel,
-    pub reduce: BoundKernel,
-    pub adamw: BoundKernel,
-    pub sum_columns: BoundKernel,
     pub params: BufferId,
     pub frozen: BufferId,
     pub rollout_buffer: BufferId,
@@ -100,7 +105,7 @@ impl Plan {
     /// Copy the parameters and derive what the frozen policy is evaluated with.
     pub fn freeze(&self, r: &mut Recording, clock: Clock) {
         r.copy((self.params, 0), (self.frozen, 0), u64::from(self.param_words) * 4);
-        for (kernel, &rows) in self.prepare.iter().zip(&self.prepare_rows) {
+        for (kernel, &rows) in self.kernels.prepare.iter().zip(&self.prepare_rows) {
             kernel.record(r, &self.tile_args(clock, rows, 0), &[]);
         }
     }
@@ -114,13 +119,13 @@ impl Plan {
         let env = EnvArgs { iteration: clock.iteration as u32, ..self.env };
         if clock.iteration == 0 {
             let args = EnvArgs { obs_offset: layout.offset("obs"), random_ages: 1, ..env };
-            self.env_reset.record(r, args.bytes(), groups);
+            self.kernels.env_reset.record(r, args.bytes(), groups);
         } else {
             r.copy((self.carry, 0), (self.rollout_buffer, first_obs), obs_bytes);
         }
         for t in 0..layout.steps {
             let args = TileArgs { step: t, ..self.tile_args(clock, envs, t * envs) };
-            self.act.record(r, &args, &[]);
+            self.kernels.act.record(r, &args, &[]);
             let at = |field: &str| layout.field(field).map_or(0, |f| f.offset + t * envs * f.width);
             let args = EnvArgs {
                 step: t,
@@ -130,11 +135,11 @@ impl Plan {
                 flag_offset: at("flag"),
                 ..env
             };
-            self.env_step.record(r, args.bytes(), groups);
+            self.kernels.env_step.record(r, args.bytes(), groups);
         }
         let last_obs = first_obs + u64::from(layout.steps) * obs_bytes;
         r.copy((self.rollout_buffer, last_obs), (self.carry, 0), obs_bytes);
-        self.value.record(r, &self.tile_args(clock, envs, layout.samples()), &[]);
+        self.kernels.value.record(r, &self.tile_args(clock, envs, layout.samples()), &[]);
     }
 
     fn advantages(&self, r: &mut Recording) {
@@ -153,10 +158,10 @@ impl Plan {
             lambda: self.config.lambda as f32,
         };
         let partials = layout.envs.div_ceil(gae::GROUP);
-        self.gae.record(r, bytemuck::bytes_of(&args), [partials, 1, 1]);
+        self.kernels.gae.record(r, bytemuck::bytes_of(&args), [partials, 1, 1]);
         let args = NormalizeArgs { advantages: args.advantages, count: layout.samples(), partials };
         let groups = layout.samples().div_ceil(normalize_advantages::GROUP).min(1024);
-        self.normalize.record(r, bytemuck::bytes_of(&args), [groups, 1, 1]);
+        self.kernels.normalize.record(r, bytemuck::bytes_of(&args), [groups, 1, 1]);
     }
 
     /// All epochs of minibatches, then the sums of the episode statistics. Advances the clock.
@@ -174,7 +179,7 @@ impl Plan {
             }
         });
         let args = SumColumnsArgs { rows: self.rollout.envs, columns: STATS, source: 0, target: 0 };
-        self.sum_columns.record(&mut r, bytemuck::bytes_of(&args), [1, 1, 1]);
+        self.kernels.sum_columns.record(&mut r, bytemuck::bytes_of(&args), [1, 1, 1]);
         clock.iteration += 1;
         r
     }
@@ -184,7 +189,7 @@ impl Plan {
             let found = agent.uniforms.iter().find(|(n, _)| n == name);
             found.map_or(1.0, |(_, anneal)| anneal.at(iteration as usize) as f32)
         };
-        self.update.tile.uniforms.iter().map(value).collect()
+        self.kernels.update.tile.uniforms.iter().map(value).collect()
     }
 
     /// Forward, loss and backward; weight gradients; reduction; optimiser.
@@ -196,7 +201,7 @@ impl Plan {
         uniforms: &[f32],
         last: bool,
     ) {
-        let tile = &self.update.tile;
+        let tile = &self.kernels.update.tile;
         let rows = batch.div_ceil(self.chunks).next_multiple_of(tile.shape.rows());
         let gradient_words = self.trained_words + self.means;
         for chunk in 0..self.chunks {
@@ -210,7 +215,7 @@ impl Plan {
                 shuffle_stream: SHUFFLE + epoch,
                 ..self.tile_args(clock, count, first + start)
             };
-            self.update.record(r, &args, uniforms);
+            self.kernels.update.record(r, &args, uniforms);
             let args = WeightGradientArgs {
                 tiles: count.div_ceil(tile.shape.rows()),
                 tile_features: tile.scratch_features,
@@ -218,7 +223,7 @@ impl Plan {
                 gradient_words,
                 first_slice: chunk * self.slices,
             };
-            self.weight_gradients.record(r, bytemuck::bytes_of(&args), [self.blocks, self.slices, 1]);
+            self.kernels.weight_gradients.record(r, bytemuck::bytes_of(&args), [self.blocks, self.slices, 1]);
         }
         let args = ReduceArgs {
             words: gradient_words,
@@ -227,9 +232,9 @@ impl Plan {
             scale: 1.0 / batch as f32,
         };
         let norms = gradient_words.div_ceil(reduce_gradients::GROUP);
-        self.reduce.record(r, bytemuck::bytes_of(&args), [norms, 1, 1]);
+        self.kernels.reduce.record(r, bytemuck::bytes_of(&args), [norms, 1, 1]);
         let groups = self.trained_words.div_ceil(adamw::GROUP);
-        self.adamw.record(r, bytemuck::bytes_of(&self.adamw_args(clock, norms, last)), [groups, 1, 1]);
+        self.kernels.adamw.record(r, bytemuck::bytes_of(&self.adamw_args(clock, norms, last)), [groups, 1, 1]);
     }
 
     fn adamw_args(&self, clock: Clock, norms: u32, last: bool) -> AdamwArgs {

@@ -7,6 +7,9 @@ mod gradient;
 mod iteration;
 mod layout;
 mod program;
+mod setup;
+mod sizes;
+mod state;
 mod trainer;
 
 pub use checkpoint::Checkpoint;

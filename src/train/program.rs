@@ -25,10 +25,7 @@ impl BoundKernel {
         let mut buffers = Vec::new();
         for binding in &desc.bindings {
             let role = binding.strip_suffix("_f32").unwrap_or(binding);
-            let buffer = roles.get(role).ok_or_else(|| {
-                TrainError::Setting(format!("kernel `{}`: no buffer plays the role `{role}`", desc.name))
-            })?;
-            buffers.push(*buffer);
+            buffers.push(roles.get(role)?);
         }
         Ok(Self { kernel, buffers })
     }
@@ -40,7 +37,33 @@ impl BoundKernel {
 }
 
 /// Buffers by role name.
-pub type Roles = HashMap<String, BufferId>;
+#[derive(Clone, Debug, Default)]
+pub struct Roles(HashMap<String, BufferId>);
+
+impl Roles {
+    /// Make buffers of so many words; `owner` precedes their names in messages.
+    pub fn allocate(engine: &mut Engine, owner: &str, words: &[(&str, u64)]) -> Result<Self, TrainError> {
+        let mut roles = Self::default();
+        for (name, words) in words {
+            let bytes = (words * 4).max(16).next_multiple_of(16);
+            let buffer = engine.buffer(format!("{owner} {name}").trim_start(), bytes)?;
+            roles.0.insert(name.to_string(), buffer);
+        }
+        Ok(roles)
+    }
+
+    /// The same buffers, one role played by another buffer.
+    pub fn with(&self, role: &str, buffer: BufferId) -> Self {
+        let mut roles = self.clone();
+        roles.0.insert(role.to_string(), buffer);
+        roles
+    }
+
+    /// The buffer that plays a role.
+    pub fn get(&self, role: &str) -> Result<BufferId, TrainError> {
+        self.0.get(role).copied().ok_or_else(|| TrainError::Setting(format!("no buffer plays the role `{role}`")))
+    }
+}
 
 /// A graph's kernel with its buffers.
 #[derive(Clone, Debug)]

@@ -34,22 +34,20 @@ var<workgroup> tile: array<vec4f, 1344>; // [feature][row lane], 4 rows a lane
 // Draws of four rows at one feature, keyed by (seed, stream, iteration, step, row, feature).
 fn normal4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
     let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
-    return vec4f(
-        normal_draw(key, vec4u(args.step, rows.x, lane, 0u)),
-        normal_draw(key, vec4u(args.step, rows.y, lane, 0u)),
-        normal_draw(key, vec4u(args.step, rows.z, lane, 0u)),
-        normal_draw(key, vec4u(args.step, rows.w, lane, 0u)),
-    );
+    var draws = vec4f(0.0);
+    for (var i = 0u; i < 4u; i++) {
+        draws[i] = normal_draw(key, vec4u(args.step, rows[i], lane, 0u));
+    }
+    return draws;
 }
 
 fn uniform4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
     let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
-    return vec4f(
-        uniform_draw(key, vec4u(args.step, rows.x, lane, 0u)),
-        uniform_draw(key, vec4u(args.step, rows.y, lane, 0u)),
-        uniform_draw(key, vec4u(args.step, rows.z, lane, 0u)),
-        uniform_draw(key, vec4u(args.step, rows.w, lane, 0u)),
-    );
+    var draws = vec4f(0.0);
+    for (var i = 0u; i < 4u; i++) {
+        draws[i] = uniform_draw(key, vec4u(args.step, rows[i], lane, 0u));
+    }
+    return draws;
 }
 
 // shaders/lib/activations.wgsl
@@ -59,18 +57,19 @@ fn uniform4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workgroup: vec3u) {
     let row_lane = lane;
     let row = vec4u((workgroup.x * 8u + row_lane) * 4u) + vec4u(0u, 1u, 2u, 3u);
+    let once = min(args.rows, 1u); // 1, but the compiler does not know: loops stay loops
     let valid = row < vec4u(args.rows);
     // Rows past the end repeat the last one; nothing of them is stored.
     let within = vec4u(args.first_row) + min(row, vec4u(args.rows - 1u));
     let sample = within;
     let draw_row = min(row, vec4u(args.rows - 1u));
     // [rows, 4]: obs_0
-    for (var f = 0u; f < 4u; f++) {
+    for (var f = 0u; f < 4u * once; f++) {
         let obs_0 = vec4f(rollout_f32[0u + sample.x * 4u + f], rollout_f32[0u + sample.y * 4u + f], rollout_f32[0u + sample.z * 4u + f], rollout_f32[0u + sample.w * 4u + f]);
         tile[f * 8u + row_lane] = obs_0;
     }
     // dense_1 [rows, 32] = obs_0 [4] · fold.state
-    for (var c = 0u; c < 32u; c += 8u) {
+    for (var c = 0u; c < 32u * once; c += 8u) {
         var a0 = vec4f(0.0);
         var a1 = vec4f(0.0);
         var a2 = vec4f(0.0);
@@ -79,19 +78,27 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a5 = vec4f(0.0);
         var a6 = vec4f(0.0);
         var a7 = vec4f(0.0);
-        for (var k = 0u; k < 4u; k++) {
-            let x = tile[k * 8u + row_lane];
-            let w = (3872u + k * 32u + c) / 4u;
-            let w0 = frozen[w + 0u];
-            let w1 = frozen[w + 1u];
-            a0 = fma(x, vec4f(w0.x), a0);
-            a1 = fma(x, vec4f(w0.y), a1);
-            a2 = fma(x, vec4f(w0.z), a2);
-            a3 = fma(x, vec4f(w0.w), a3);
-            a4 = fma(x, vec4f(w1.x), a4);
-            a5 = fma(x, vec4f(w1.y), a5);
-            a6 = fma(x, vec4f(w1.z), a6);
-            a7 = fma(x, vec4f(w1.w), a7);
+        for (var k = 0u; k < 4u * once; k += 4u) {
+            let x0 = tile[k * 8u + row_lane];
+            let w00 = frozen[(3872u + k * 32u + c) / 4u];
+            let w01 = frozen[(3876u + k * 32u + c) / 4u];
+            let x1 = tile[(k + 1u) * 8u + row_lane];
+            let w10 = frozen[(3904u + k * 32u + c) / 4u];
+            let w11 = frozen[(3908u + k * 32u + c) / 4u];
+            let x2 = tile[(k + 2u) * 8u + row_lane];
+            let w20 = frozen[(3936u + k * 32u + c) / 4u];
+            let w21 = frozen[(3940u + k * 32u + c) / 4u];
+            let x3 = tile[(k + 3u) * 8u + row_lane];
+            let w30 = frozen[(3968u + k * 32u + c) / 4u];
+            let w31 = frozen[(3972u + k * 32u + c) / 4u];
+            a0 = fma(x3, vec4f(w30.x), fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0))));
+            a1 = fma(x3, vec4f(w30.y), fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1))));
+            a2 = fma(x3, vec4f(w30.z), fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2))));
+            a3 = fma(x3, vec4f(w30.w), fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3))));
+            a4 = fma(x3, vec4f(w31.x), fma(x2, vec4f(w21.x), fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4))));
+            a5 = fma(x3, vec4f(w31.y), fma(x2, vec4f(w21.y), fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5))));
+            a6 = fma(x3, vec4f(w31.z), fma(x2, vec4f(w21.z), fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6))));
+            a7 = fma(x3, vec4f(w31.w), fma(x2, vec4f(w21.w), fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7))));
         }
         tile[(4u + c) * 8u + row_lane] = a0;
         tile[(4u + (c + 1u)) * 8u + row_lane] = a1;
@@ -103,7 +110,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(4u + (c + 7u)) * 8u + row_lane] = a7;
     }
     // [rows, 2]: normal_draw_2
-    for (var f = 0u; f < 2u; f++) {
+    for (var f = 0u; f < 2u * once; f++) {
         let normal_draw_2 = normal4(1u, draw_row, f);
         tile[(36u + f) * 8u + row_lane] = normal_draw_2;
         if (valid.x) { rollout_f32[540672u + sample.x * 2u + f] = (normal_draw_2).x; }
@@ -112,13 +119,13 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         if (valid.w) { rollout_f32[540672u + sample.w * 2u + f] = (normal_draw_2).w; }
     }
     // carry carried_4 <- normal_draw_2
-    for (var f = 0u; f < 2u; f++) {
+    for (var f = 0u; f < 2u * once; f++) {
         let normal_draw_2 = tile[(36u + f) * 8u + row_lane];
         tile[(38u + f) * 8u + row_lane] = normal_draw_2;
     }
-    for (var i0 = 0u; i0 < 4u; i0++) {
+    for (var i0 = 0u; i0 < 4u * once; i0++) {
         // dense_8 [rows, 32] = carried_4 [2] · old.mlp.0.w[0..2]
-        for (var c = 0u; c < 32u; c += 8u) {
+        for (var c = 0u; c < 32u * once; c += 8u) {
             var a0 = vec4f(0.0);
             var a1 = vec4f(0.0);
             var a2 = vec4f(0.0);
@@ -127,19 +134,21 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
             var a5 = vec4f(0.0);
             var a6 = vec4f(0.0);
             var a7 = vec4f(0.0);
-            for (var k = 0u; k < 2u; k++) {
-                let x = tile[(38u + k) * 8u + row_lane];
-                let w = (432u + k * 32u + c) / 4u;
-                let w0 = frozen[w + 0u];
-                let w1 = frozen[w + 1u];
-                a0 = fma(x, vec4f(w0.x), a0);
-                a1 = fma(x, vec4f(w0.y), a1);
-                a2 = fma(x, vec4f(w0.z), a2);
-                a3 = fma(x, vec4f(w0.w), a3);
-                a4 = fma(x, vec4f(w1.x), a4);
-                a5 = fma(x, vec4f(w1.y), a5);
-                a6 = fma(x, vec4f(w1.z), a6);
-                a7 = fma(x, vec4f(w1.w), a7);
+            {
+                let x0 = tile[38u * 8u + row_lane];
+                let w00 = frozen[(432u + 0u * 32u + c) / 4u];
+                let w01 = frozen[(436u + 0u * 32u + c) / 4u];
+                let x1 = tile[(38u + (0u + 1u)) * 8u + row_lane];
+                let w10 = frozen[(464u + 0u * 32u + c) / 4u];
+                let w11 = frozen[(468u + 0u * 32u + c) / 4u];
+                a0 = fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0));
+                a1 = fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1));
+                a2 = fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2));
+                a3 = fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3));
+                a4 = fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4));
+                a5 = fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5));
+                a6 = fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6));
+                a7 = fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7));
             }
             tile[(40u + c) * 8u + row_lane] = a0;
             tile[(40u + (c + 1u)) * 8u + row_lane] = a1;
@@ -153,7 +162,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         // [rows, 32]: add_9, add_10, mish_11, add_23
         let mul_6 = f32(i0) * 2.0f;
         let add_20 = mul_6 + 1.0f;
-        for (var f = 0u; f < 32u; f++) {
+        for (var f = 0u; f < 32u * once; f++) {
             let dense_1 = tile[(4u + f) * 8u + row_lane];
             let gather_7 = frozen_f32[3584u + u32(mul_6) * 32u + f];
             let add_9 = dense_1 + gather_7;
@@ -166,7 +175,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
             tile[(104u + f) * 8u + row_lane] = add_23;
         }
         // dense_12 [rows, 32] = mish_11 [32] · old.mlp.1.w + old.mlp.1.b
-        for (var c = 0u; c < 32u; c += 8u) {
+        for (var c = 0u; c < 32u * once; c += 8u) {
             let b0 = frozen[(c + 2064u) / 4u];
             var a0 = vec4f(b0.x);
             var a1 = vec4f(b0.y);
@@ -177,19 +186,27 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
             var a5 = vec4f(b1.y);
             var a6 = vec4f(b1.z);
             var a7 = vec4f(b1.w);
-            for (var k = 0u; k < 32u; k++) {
-                let x = tile[(72u + k) * 8u + row_lane];
-                let w = (1040u + k * 32u + c) / 4u;
-                let w0 = frozen[w + 0u];
-                let w1 = frozen[w + 1u];
-                a0 = fma(x, vec4f(w0.x), a0);
-                a1 = fma(x, vec4f(w0.y), a1);
-                a2 = fma(x, vec4f(w0.z), a2);
-                a3 = fma(x, vec4f(w0.w), a3);
-                a4 = fma(x, vec4f(w1.x), a4);
-                a5 = fma(x, vec4f(w1.y), a5);
-                a6 = fma(x, vec4f(w1.z), a6);
-                a7 = fma(x, vec4f(w1.w), a7);
+            for (var k = 0u; k < 32u * once; k += 4u) {
+                let x0 = tile[(72u + k) * 8u + row_lane];
+                let w00 = frozen[(1040u + k * 32u + c) / 4u];
+                let w01 = frozen[(1044u + k * 32u + c) / 4u];
+                let x1 = tile[(72u + (k + 1u)) * 8u + row_lane];
+                let w10 = frozen[(1072u + k * 32u + c) / 4u];
+                let w11 = frozen[(1076u + k * 32u + c) / 4u];
+                let x2 = tile[(72u + (k + 2u)) * 8u + row_lane];
+                let w20 = frozen[(1104u + k * 32u + c) / 4u];
+                let w21 = frozen[(1108u + k * 32u + c) / 4u];
+                let x3 = tile[(72u + (k + 3u)) * 8u + row_lane];
+                let w30 = frozen[(1136u + k * 32u + c) / 4u];
+                let w31 = frozen[(1140u + k * 32u + c) / 4u];
+                a0 = fma(x3, vec4f(w30.x), fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0))));
+                a1 = fma(x3, vec4f(w30.y), fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1))));
+                a2 = fma(x3, vec4f(w30.z), fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2))));
+                a3 = fma(x3, vec4f(w30.w), fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3))));
+                a4 = fma(x3, vec4f(w31.x), fma(x2, vec4f(w21.x), fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4))));
+                a5 = fma(x3, vec4f(w31.y), fma(x2, vec4f(w21.y), fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5))));
+                a6 = fma(x3, vec4f(w31.z), fma(x2, vec4f(w21.z), fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6))));
+                a7 = fma(x3, vec4f(w31.w), fma(x2, vec4f(w21.w), fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7))));
             }
             tile[(40u + c) * 8u + row_lane] = a0;
             tile[(40u + (c + 1u)) * 8u + row_lane] = a1;
@@ -201,7 +218,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
             tile[(40u + (c + 7u)) * 8u + row_lane] = a7;
         }
         // [rows, 32]: mish_13
-        for (var f = 0u; f < 32u; f++) {
+        for (var f = 0u; f < 32u * once; f++) {
             let dense_12 = tile[(40u + f) * 8u + row_lane];
             let mish_13 = mish4(dense_12);
             tile[(72u + f) * 8u + row_lane] = mish_13;
@@ -214,20 +231,25 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
             var a1 = vec4f(b0.y);
             var a2 = vec4f(b0.z);
             var a3 = vec4f(b0.w);
-            for (var k = 0u; k < 32u; k++) {
-                let x = tile[(72u + k) * 8u + row_lane];
-                let w = (2096u + k * 4u + c) / 4u;
-                let w0 = frozen[w + 0u];
-                a0 = fma(x, vec4f(w0.x), a0);
-                a1 = fma(x, vec4f(w0.y), a1);
-                a2 = fma(x, vec4f(w0.z), a2);
-                a3 = fma(x, vec4f(w0.w), a3);
+            for (var k = 0u; k < 32u * once; k += 4u) {
+                let x0 = tile[(72u + k) * 8u + row_lane];
+                let w00 = frozen[(2096u + k * 4u + c) / 4u];
+                let x1 = tile[(72u + (k + 1u)) * 8u + row_lane];
+                let w10 = frozen[(2100u + k * 4u + c) / 4u];
+                let x2 = tile[(72u + (k + 2u)) * 8u + row_lane];
+                let w20 = frozen[(2104u + k * 4u + c) / 4u];
+                let x3 = tile[(72u + (k + 3u)) * 8u + row_lane];
+                let w30 = frozen[(2108u + k * 4u + c) / 4u];
+                a0 = fma(x3, vec4f(w30.x), fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0))));
+                a1 = fma(x3, vec4f(w30.y), fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1))));
+                a2 = fma(x3, vec4f(w30.z), fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2))));
+                a3 = fma(x3, vec4f(w30.w), fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3))));
             }
             tile[(36u + c) * 8u + row_lane] = a0;
             tile[(36u + (c + 1u)) * 8u + row_lane] = a1;
         }
         // [rows, 2]: mul_17, add_18
-        for (var f = 0u; f < 2u; f++) {
+        for (var f = 0u; f < 2u * once; f++) {
             let dense_14 = tile[(36u + f) * 8u + row_lane];
             let mul_17 = dense_14 * 0.125f;
             let carried_4 = tile[(38u + f) * 8u + row_lane];
@@ -235,7 +257,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
             tile[(40u + f) * 8u + row_lane] = add_18;
         }
         // dense_22 [rows, 32] = add_18 [2] · old.mlp.0.w[0..2]
-        for (var c = 0u; c < 32u; c += 8u) {
+        for (var c = 0u; c < 32u * once; c += 8u) {
             var a0 = vec4f(0.0);
             var a1 = vec4f(0.0);
             var a2 = vec4f(0.0);
@@ -244,19 +266,21 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
             var a5 = vec4f(0.0);
             var a6 = vec4f(0.0);
             var a7 = vec4f(0.0);
-            for (var k = 0u; k < 2u; k++) {
-                let x = tile[(40u + k) * 8u + row_lane];
-                let w = (432u + k * 32u + c) / 4u;
-                let w0 = frozen[w + 0u];
-                let w1 = frozen[w + 1u];
-                a0 = fma(x, vec4f(w0.x), a0);
-                a1 = fma(x, vec4f(w0.y), a1);
-                a2 = fma(x, vec4f(w0.z), a2);
-                a3 = fma(x, vec4f(w0.w), a3);
-                a4 = fma(x, vec4f(w1.x), a4);
-                a5 = fma(x, vec4f(w1.y), a5);
-                a6 = fma(x, vec4f(w1.z), a6);
-                a7 = fma(x, vec4f(w1.w), a7);
+            {
+                let x0 = tile[40u * 8u + row_lane];
+                let w00 = frozen[(432u + 0u * 32u + c) / 4u];
+                let w01 = frozen[(436u + 0u * 32u + c) / 4u];
+                let x1 = tile[(40u + (0u + 1u)) * 8u + row_lane];
+                let w10 = frozen[(464u + 0u * 32u + c) / 4u];
+                let w11 = frozen[(468u + 0u * 32u + c) / 4u];
+                a0 = fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0));
+                a1 = fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1));
+                a2 = fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2));
+                a3 = fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3));
+                a4 = fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4));
+                a5 = fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5));
+                a6 = fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6));
+                a7 = fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7));
             }
             tile[(42u + c) * 8u + row_lane] = a0;
             tile[(42u + (c + 1u)) * 8u + row_lane] = a1;
@@ -268,7 +292,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
             tile[(42u + (c + 7u)) * 8u + row_lane] = a7;
         }
         // [rows, 32]: add_24, mish_25
-        for (var f = 0u; f < 32u; f++) {
+        for (var f = 0u; f < 32u * once; f++) {
             let dense_22 = tile[(42u + f) * 8u + row_lane];
             let add_23 = tile[(104u + f) * 8u + row_lane];
             let add_24 = dense_22 + add_23;
@@ -276,7 +300,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
             tile[(136u + f) * 8u + row_lane] = mish_25;
         }
         // dense_26 [rows, 32] = mish_25 [32] · old.mlp.1.w + old.mlp.1.b
-        for (var c = 0u; c < 32u; c += 8u) {
+        for (var c = 0u; c < 32u * once; c += 8u) {
             let b0 = frozen[(c + 2064u) / 4u];
             var a0 = vec4f(b0.x);
             var a1 = vec4f(b0.y);
@@ -287,19 +311,27 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
             var a5 = vec4f(b1.y);
             var a6 = vec4f(b1.z);
             var a7 = vec4f(b1.w);
-            for (var k = 0u; k < 32u; k++) {
-                let x = tile[(136u + k) * 8u + row_lane];
-                let w = (1040u + k * 32u + c) / 4u;
-                let w0 = frozen[w + 0u];
-                let w1 = frozen[w + 1u];
-                a0 = fma(x, vec4f(w0.x), a0);
-                a1 = fma(x, vec4f(w0.y), a1);
-                a2 = fma(x, vec4f(w0.z), a2);
-                a3 = fma(x, vec4f(w0.w), a3);
-                a4 = fma(x, vec4f(w1.x), a4);
-                a5 = fma(x, vec4f(w1.y), a5);
-                a6 = fma(x, vec4f(w1.z), a6);
-                a7 = fma(x, vec4f(w1.w), a7);
+            for (var k = 0u; k < 32u * once; k += 4u) {
+                let x0 = tile[(136u + k) * 8u + row_lane];
+                let w00 = frozen[(1040u + k * 32u + c) / 4u];
+                let w01 = frozen[(1044u + k * 32u + c) / 4u];
+                let x1 = tile[(136u + (k + 1u)) * 8u + row_lane];
+                let w10 = frozen[(1072u + k * 32u + c) / 4u];
+                let w11 = frozen[(1076u + k * 32u + c) / 4u];
+                let x2 = tile[(136u + (k + 2u)) * 8u + row_lane];
+                let w20 = frozen[(1104u + k * 32u + c) / 4u];
+                let w21 = frozen[(1108u + k * 32u + c) / 4u];
+                let x3 = tile[(136u + (k + 3u)) * 8u + row_lane];
+                let w30 = frozen[(1136u + k * 32u + c) / 4u];
+                let w31 = frozen[(1140u + k * 32u + c) / 4u];
+                a0 = fma(x3, vec4f(w30.x), fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0))));
+                a1 = fma(x3, vec4f(w30.y), fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1))));
+                a2 = fma(x3, vec4f(w30.z), fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2))));
+                a3 = fma(x3, vec4f(w30.w), fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3))));
+                a4 = fma(x3, vec4f(w31.x), fma(x2, vec4f(w21.x), fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4))));
+                a5 = fma(x3, vec4f(w31.y), fma(x2, vec4f(w21.y), fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5))));
+                a6 = fma(x3, vec4f(w31.z), fma(x2, vec4f(w21.z), fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6))));
+                a7 = fma(x3, vec4f(w31.w), fma(x2, vec4f(w21.w), fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7))));
             }
             tile[(40u + c) * 8u + row_lane] = a0;
             tile[(40u + (c + 1u)) * 8u + row_lane] = a1;
@@ -311,7 +343,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
             tile[(40u + (c + 7u)) * 8u + row_lane] = a7;
         }
         // [rows, 32]: mish_27
-        for (var f = 0u; f < 32u; f++) {
+        for (var f = 0u; f < 32u * once; f++) {
             let dense_26 = tile[(40u + f) * 8u + row_lane];
             let mish_27 = mish4(dense_26);
             tile[(72u + f) * 8u + row_lane] = mish_27;
@@ -324,20 +356,25 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
             var a1 = vec4f(b0.y);
             var a2 = vec4f(b0.z);
             var a3 = vec4f(b0.w);
-            for (var k = 0u; k < 32u; k++) {
-                let x = tile[(72u + k) * 8u + row_lane];
-                let w = (2096u + k * 4u + c) / 4u;
-                let w0 = frozen[w + 0u];
-                a0 = fma(x, vec4f(w0.x), a0);
-                a1 = fma(x, vec4f(w0.y), a1);
-                a2 = fma(x, vec4f(w0.z), a2);
-                a3 = fma(x, vec4f(w0.w), a3);
+            for (var k = 0u; k < 32u * once; k += 4u) {
+                let x0 = tile[(72u + k) * 8u + row_lane];
+                let w00 = frozen[(2096u + k * 4u + c) / 4u];
+                let x1 = tile[(72u + (k + 1u)) * 8u + row_lane];
+                let w10 = frozen[(2100u + k * 4u + c) / 4u];
+                let x2 = tile[(72u + (k + 2u)) * 8u + row_lane];
+                let w20 = frozen[(2104u + k * 4u + c) / 4u];
+                let x3 = tile[(72u + (k + 3u)) * 8u + row_lane];
+                let w30 = frozen[(2108u + k * 4u + c) / 4u];
+                a0 = fma(x3, vec4f(w30.x), fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0))));
+                a1 = fma(x3, vec4f(w30.y), fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1))));
+                a2 = fma(x3, vec4f(w30.z), fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2))));
+                a3 = fma(x3, vec4f(w30.w), fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3))));
             }
             tile[(36u + c) * 8u + row_lane] = a0;
             tile[(36u + (c + 1u)) * 8u + row_lane] = a1;
         }
         // [rows, 2]: mul_31, add_32
-        for (var f = 0u; f < 2u; f++) {
+        for (var f = 0u; f < 2u * once; f++) {
             let dense_28 = tile[(36u + f) * 8u + row_lane];
             let mul_31 = dense_28 * 0.25f;
             let carried_4 = tile[(38u + f) * 8u + row_lane];
@@ -345,14 +382,14 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
             tile[(40u + f) * 8u + row_lane] = add_32;
         }
         // carry carried_4 <- add_32
-        for (var f = 0u; f < 2u; f++) {
+        for (var f = 0u; f < 2u * once; f++) {
             let add_32 = tile[(40u + f) * 8u + row_lane];
             tile[(38u + f) * 8u + row_lane] = add_32;
         }
     }
     // [rows, 2]: normal_draw_43, mul_44, add_45 … sum_55
     var sum_55 = vec4f(0.0);
-    for (var f = 0u; f < 2u; f++) {
+    for (var f = 0u; f < 2u * once; f++) {
         let normal_draw_43 = normal4(2u, draw_row, f);
         let old_log_std_35 = frozen_f32[2228u + f];
         let max_39 = max(old_log_std_35, (-20.0f));
@@ -381,7 +418,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
     if (valid.z) { rollout_f32[1589248u + sample.z * 1u + 0u] = (sum_55).z; }
     if (valid.w) { rollout_f32[1589248u + sample.w * 1u + 0u] = (sum_55).w; }
     // dense_56 [rows, 32] = obs_0 [4] · critic.mlp.0.w + critic.mlp.0.b
-    for (var c = 0u; c < 32u; c += 8u) {
+    for (var c = 0u; c < 32u * once; c += 8u) {
         let b0 = params[(c + 2360u) / 4u];
         var a0 = vec4f(b0.x);
         var a1 = vec4f(b0.y);
@@ -392,19 +429,27 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a5 = vec4f(b1.y);
         var a6 = vec4f(b1.z);
         var a7 = vec4f(b1.w);
-        for (var k = 0u; k < 4u; k++) {
-            let x = tile[k * 8u + row_lane];
-            let w = (2232u + k * 32u + c) / 4u;
-            let w0 = params[w + 0u];
-            let w1 = params[w + 1u];
-            a0 = fma(x, vec4f(w0.x), a0);
-            a1 = fma(x, vec4f(w0.y), a1);
-            a2 = fma(x, vec4f(w0.z), a2);
-            a3 = fma(x, vec4f(w0.w), a3);
-            a4 = fma(x, vec4f(w1.x), a4);
-            a5 = fma(x, vec4f(w1.y), a5);
-            a6 = fma(x, vec4f(w1.z), a6);
-            a7 = fma(x, vec4f(w1.w), a7);
+        for (var k = 0u; k < 4u * once; k += 4u) {
+            let x0 = tile[k * 8u + row_lane];
+            let w00 = params[(2232u + k * 32u + c) / 4u];
+            let w01 = params[(2236u + k * 32u + c) / 4u];
+            let x1 = tile[(k + 1u) * 8u + row_lane];
+            let w10 = params[(2264u + k * 32u + c) / 4u];
+            let w11 = params[(2268u + k * 32u + c) / 4u];
+            let x2 = tile[(k + 2u) * 8u + row_lane];
+            let w20 = params[(2296u + k * 32u + c) / 4u];
+            let w21 = params[(2300u + k * 32u + c) / 4u];
+            let x3 = tile[(k + 3u) * 8u + row_lane];
+            let w30 = params[(2328u + k * 32u + c) / 4u];
+            let w31 = params[(2332u + k * 32u + c) / 4u];
+            a0 = fma(x3, vec4f(w30.x), fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0))));
+            a1 = fma(x3, vec4f(w30.y), fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1))));
+            a2 = fma(x3, vec4f(w30.z), fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2))));
+            a3 = fma(x3, vec4f(w30.w), fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3))));
+            a4 = fma(x3, vec4f(w31.x), fma(x2, vec4f(w21.x), fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4))));
+            a5 = fma(x3, vec4f(w31.y), fma(x2, vec4f(w21.y), fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5))));
+            a6 = fma(x3, vec4f(w31.z), fma(x2, vec4f(w21.z), fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6))));
+            a7 = fma(x3, vec4f(w31.w), fma(x2, vec4f(w21.w), fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7))));
         }
         tile[(4u + c) * 8u + row_lane] = a0;
         tile[(4u + (c + 1u)) * 8u + row_lane] = a1;
@@ -416,13 +461,13 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(4u + (c + 7u)) * 8u + row_lane] = a7;
     }
     // [rows, 32]: mish_57
-    for (var f = 0u; f < 32u; f++) {
+    for (var f = 0u; f < 32u * once; f++) {
         let dense_56 = tile[(4u + f) * 8u + row_lane];
         let mish_57 = mish4(dense_56);
         tile[(40u + f) * 8u + row_lane] = mish_57;
     }
     // dense_58 [rows, 32] = mish_57 [32] · critic.mlp.1.w + critic.mlp.1.b
-    for (var c = 0u; c < 32u; c += 8u) {
+    for (var c = 0u; c < 32u * once; c += 8u) {
         let b0 = params[(c + 3416u) / 4u];
         var a0 = vec4f(b0.x);
         var a1 = vec4f(b0.y);
@@ -433,19 +478,27 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a5 = vec4f(b1.y);
         var a6 = vec4f(b1.z);
         var a7 = vec4f(b1.w);
-        for (var k = 0u; k < 32u; k++) {
-            let x = tile[(40u + k) * 8u + row_lane];
-            let w = (2392u + k * 32u + c) / 4u;
-            let w0 = params[w + 0u];
-            let w1 = params[w + 1u];
-            a0 = fma(x, vec4f(w0.x), a0);
-            a1 = fma(x, vec4f(w0.y), a1);
-            a2 = fma(x, vec4f(w0.z), a2);
-            a3 = fma(x, vec4f(w0.w), a3);
-            a4 = fma(x, vec4f(w1.x), a4);
-            a5 = fma(x, vec4f(w1.y), a5);
-            a6 = fma(x, vec4f(w1.z), a6);
-            a7 = fma(x, vec4f(w1.w), a7);
+        for (var k = 0u; k < 32u * once; k += 4u) {
+            let x0 = tile[(40u + k) * 8u + row_lane];
+            let w00 = params[(2392u + k * 32u + c) / 4u];
+            let w01 = params[(2396u + k * 32u + c) / 4u];
+            let x1 = tile[(40u + (k + 1u)) * 8u + row_lane];
+            let w10 = params[(2424u + k * 32u + c) / 4u];
+            let w11 = params[(2428u + k * 32u + c) / 4u];
+            let x2 = tile[(40u + (k + 2u)) * 8u + row_lane];
+            let w20 = params[(2456u + k * 32u + c) / 4u];
+            let w21 = params[(2460u + k * 32u + c) / 4u];
+            let x3 = tile[(40u + (k + 3u)) * 8u + row_lane];
+            let w30 = params[(2488u + k * 32u + c) / 4u];
+            let w31 = params[(2492u + k * 32u + c) / 4u];
+            a0 = fma(x3, vec4f(w30.x), fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0))));
+            a1 = fma(x3, vec4f(w30.y), fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1))));
+            a2 = fma(x3, vec4f(w30.z), fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2))));
+            a3 = fma(x3, vec4f(w30.w), fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3))));
+            a4 = fma(x3, vec4f(w31.x), fma(x2, vec4f(w21.x), fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4))));
+            a5 = fma(x3, vec4f(w31.y), fma(x2, vec4f(w21.y), fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5))));
+            a6 = fma(x3, vec4f(w31.z), fma(x2, vec4f(w21.z), fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6))));
+            a7 = fma(x3, vec4f(w31.w), fma(x2, vec4f(w21.w), fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7))));
         }
         tile[c * 8u + row_lane] = a0;
         tile[(c + 1u) * 8u + row_lane] = a1;
@@ -457,7 +510,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(c + 7u) * 8u + row_lane] = a7;
     }
     // [rows, 32]: mish_59
-    for (var f = 0u; f < 32u; f++) {
+    for (var f = 0u; f < 32u * once; f++) {
         let dense_58 = tile[f * 8u + row_lane];
         let mish_59 = mish4(dense_58);
         tile[(40u + f) * 8u + row_lane] = mish_59;
@@ -470,14 +523,19 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a1 = vec4f(b0.y);
         var a2 = vec4f(b0.z);
         var a3 = vec4f(b0.w);
-        for (var k = 0u; k < 32u; k++) {
-            let x = tile[(40u + k) * 8u + row_lane];
-            let w = (3448u + k * 4u + c) / 4u;
-            let w0 = params[w + 0u];
-            a0 = fma(x, vec4f(w0.x), a0);
-            a1 = fma(x, vec4f(w0.y), a1);
-            a2 = fma(x, vec4f(w0.z), a2);
-            a3 = fma(x, vec4f(w0.w), a3);
+        for (var k = 0u; k < 32u * once; k += 4u) {
+            let x0 = tile[(40u + k) * 8u + row_lane];
+            let w00 = params[(3448u + k * 4u + c) / 4u];
+            let x1 = tile[(40u + (k + 1u)) * 8u + row_lane];
+            let w10 = params[(3452u + k * 4u + c) / 4u];
+            let x2 = tile[(40u + (k + 2u)) * 8u + row_lane];
+            let w20 = params[(3456u + k * 4u + c) / 4u];
+            let x3 = tile[(40u + (k + 3u)) * 8u + row_lane];
+            let w30 = params[(3460u + k * 4u + c) / 4u];
+            a0 = fma(x3, vec4f(w30.x), fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0))));
+            a1 = fma(x3, vec4f(w30.y), fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1))));
+            a2 = fma(x3, vec4f(w30.z), fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2))));
+            a3 = fma(x3, vec4f(w30.w), fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3))));
         }
         tile[c * 8u + row_lane] = a0;
         if (valid.x) { rollout_f32[1720320u + sample.x * 1u + c] = (a0).x; }
@@ -486,7 +544,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         if (valid.w) { rollout_f32[1720320u + sample.w * 1u + c] = (a0).w; }
     }
     // out: result_34 [rows, 2]
-    for (var f = 0u; f < 2u; f++) {
+    for (var f = 0u; f < 2u * once; f++) {
         let result_34 = tile[(38u + f) * 8u + row_lane];
         if (valid.x) { rollout_f32[802816u + sample.x * 2u + f] = (result_34).x; }
         if (valid.y) { rollout_f32[802816u + sample.y * 2u + f] = (result_34).y; }

@@ -36,22 +36,20 @@ var<workgroup> tile: array<vec4f, 2000>; // [feature][row lane], 4 rows a lane
 // Draws of four rows at one feature, keyed by (seed, stream, iteration, step, row, feature).
 fn normal4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
     let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
-    return vec4f(
-        normal_draw(key, vec4u(args.step, rows.x, lane, 0u)),
-        normal_draw(key, vec4u(args.step, rows.y, lane, 0u)),
-        normal_draw(key, vec4u(args.step, rows.z, lane, 0u)),
-        normal_draw(key, vec4u(args.step, rows.w, lane, 0u)),
-    );
+    var draws = vec4f(0.0);
+    for (var i = 0u; i < 4u; i++) {
+        draws[i] = normal_draw(key, vec4u(args.step, rows[i], lane, 0u));
+    }
+    return draws;
 }
 
 fn uniform4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
     let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
-    return vec4f(
-        uniform_draw(key, vec4u(args.step, rows.x, lane, 0u)),
-        uniform_draw(key, vec4u(args.step, rows.y, lane, 0u)),
-        uniform_draw(key, vec4u(args.step, rows.z, lane, 0u)),
-        uniform_draw(key, vec4u(args.step, rows.w, lane, 0u)),
-    );
+    var draws = vec4f(0.0);
+    for (var i = 0u; i < 4u; i++) {
+        draws[i] = uniform_draw(key, vec4u(args.step, rows[i], lane, 0u));
+    }
+    return draws;
 }
 
 // shaders/lib/activations.wgsl
@@ -61,20 +59,19 @@ fn uniform4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workgroup: vec3u) {
     let row_lane = lane;
     let row = vec4u((workgroup.x * 8u + row_lane) * 4u) + vec4u(0u, 1u, 2u, 3u);
+    let once = min(args.rows, 1u); // 1, but the compiler does not know: loops stay loops
     let valid = row < vec4u(args.rows);
     // Rows past the end repeat the last one; nothing of them is stored.
     let within = vec4u(args.first_row) + min(row, vec4u(args.rows - 1u));
     let shuffle_key = vec4u(args.seed_lo, args.seed_hi, args.shuffle_stream, args.iteration);
-    let sample = vec4u(
-        shuffled(within.x, args.shuffle_count, shuffle_key),
-        shuffled(within.y, args.shuffle_count, shuffle_key),
-        shuffled(within.z, args.shuffle_count, shuffle_key),
-        shuffled(within.w, args.shuffle_count, shuffle_key),
-    );
+    var sample = vec4u(0u);
+    for (var i = 0u; i < 4u; i++) {
+        sample[i] = shuffled(within[i], args.shuffle_count, shuffle_key);
+    }
     let draw_row = sample;
     let scratch_base = workgroup.x * 2744u;
     // [rows, 4]: obs_1
-    for (var f = 0u; f < 4u; f++) {
+    for (var f = 0u; f < 4u * once; f++) {
         let obs_1 = vec4f(rollout_f32[0u + sample.x * 4u + f], rollout_f32[0u + sample.y * 4u + f], rollout_f32[0u + sample.z * 4u + f], rollout_f32[0u + sample.w * 4u + f]);
         tile[f * 8u + row_lane] = obs_1;
         scratch[scratch_base + (105u + f) * 8u + row_lane] = obs_1;
@@ -87,12 +84,12 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
     let div_15 = min_13 / 8.0f;
     let sub_18 = 1.0f - div_15;
     // [rows, 32]: gather_16
-    for (var f = 0u; f < 32u; f++) {
+    for (var f = 0u; f < 32u * once; f++) {
         let gather_16 = vec4f(frozen_f32[3584u + u32(min_13.x) * 32u + f], frozen_f32[3584u + u32(min_13.y) * 32u + f], frozen_f32[3584u + u32(min_13.z) * 32u + f], frozen_f32[3584u + u32(min_13.w) * 32u + f]);
         tile[(4u + f) * 8u + row_lane] = gather_16;
     }
     // dense_17 [rows, 32] = obs_1 [4] · fold.state
-    for (var c = 0u; c < 32u; c += 8u) {
+    for (var c = 0u; c < 32u * once; c += 8u) {
         var a0 = vec4f(0.0);
         var a1 = vec4f(0.0);
         var a2 = vec4f(0.0);
@@ -101,19 +98,27 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a5 = vec4f(0.0);
         var a6 = vec4f(0.0);
         var a7 = vec4f(0.0);
-        for (var k = 0u; k < 4u; k++) {
-            let x = tile[k * 8u + row_lane];
-            let w = (3872u + k * 32u + c) / 4u;
-            let w0 = frozen[w + 0u];
-            let w1 = frozen[w + 1u];
-            a0 = fma(x, vec4f(w0.x), a0);
-            a1 = fma(x, vec4f(w0.y), a1);
-            a2 = fma(x, vec4f(w0.z), a2);
-            a3 = fma(x, vec4f(w0.w), a3);
-            a4 = fma(x, vec4f(w1.x), a4);
-            a5 = fma(x, vec4f(w1.y), a5);
-            a6 = fma(x, vec4f(w1.z), a6);
-            a7 = fma(x, vec4f(w1.w), a7);
+        for (var k = 0u; k < 4u * once; k += 4u) {
+            let x0 = tile[k * 8u + row_lane];
+            let w00 = frozen[(3872u + k * 32u + c) / 4u];
+            let w01 = frozen[(3876u + k * 32u + c) / 4u];
+            let x1 = tile[(k + 1u) * 8u + row_lane];
+            let w10 = frozen[(3904u + k * 32u + c) / 4u];
+            let w11 = frozen[(3908u + k * 32u + c) / 4u];
+            let x2 = tile[(k + 2u) * 8u + row_lane];
+            let w20 = frozen[(3936u + k * 32u + c) / 4u];
+            let w21 = frozen[(3940u + k * 32u + c) / 4u];
+            let x3 = tile[(k + 3u) * 8u + row_lane];
+            let w30 = frozen[(3968u + k * 32u + c) / 4u];
+            let w31 = frozen[(3972u + k * 32u + c) / 4u];
+            a0 = fma(x3, vec4f(w30.x), fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0))));
+            a1 = fma(x3, vec4f(w30.y), fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1))));
+            a2 = fma(x3, vec4f(w30.z), fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2))));
+            a3 = fma(x3, vec4f(w30.w), fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3))));
+            a4 = fma(x3, vec4f(w31.x), fma(x2, vec4f(w21.x), fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4))));
+            a5 = fma(x3, vec4f(w31.y), fma(x2, vec4f(w21.y), fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5))));
+            a6 = fma(x3, vec4f(w31.z), fma(x2, vec4f(w21.z), fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6))));
+            a7 = fma(x3, vec4f(w31.w), fma(x2, vec4f(w21.w), fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7))));
         }
         tile[(36u + c) * 8u + row_lane] = a0;
         tile[(36u + (c + 1u)) * 8u + row_lane] = a1;
@@ -125,7 +130,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(36u + (c + 7u)) * 8u + row_lane] = a7;
     }
     // [rows, 2]: broadcast_19, mul_20, broadcast_21 … sin_59
-    for (var f = 0u; f < 2u; f++) {
+    for (var f = 0u; f < 2u * once; f++) {
         tile[(68u + f) * 8u + row_lane] = sub_18;
         let z_2 = vec4f(rollout_f32[540672u + sample.x * 2u + f], rollout_f32[540672u + sample.y * 2u + f], rollout_f32[540672u + sample.z * 2u + f], rollout_f32[540672u + sample.w * 2u + f]);
         let mul_20 = z_2 * sub_18;
@@ -151,7 +156,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         scratch[scratch_base + (339u + f) * 8u + row_lane] = sin_59;
     }
     // dense_24 [rows, 32] = add_23 [2] · old.mlp.0.w[0..2]
-    for (var c = 0u; c < 32u; c += 8u) {
+    for (var c = 0u; c < 32u * once; c += 8u) {
         var a0 = vec4f(0.0);
         var a1 = vec4f(0.0);
         var a2 = vec4f(0.0);
@@ -160,19 +165,21 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a5 = vec4f(0.0);
         var a6 = vec4f(0.0);
         var a7 = vec4f(0.0);
-        for (var k = 0u; k < 2u; k++) {
-            let x = tile[(72u + k) * 8u + row_lane];
-            let w = (432u + k * 32u + c) / 4u;
-            let w0 = frozen[w + 0u];
-            let w1 = frozen[w + 1u];
-            a0 = fma(x, vec4f(w0.x), a0);
-            a1 = fma(x, vec4f(w0.y), a1);
-            a2 = fma(x, vec4f(w0.z), a2);
-            a3 = fma(x, vec4f(w0.w), a3);
-            a4 = fma(x, vec4f(w1.x), a4);
-            a5 = fma(x, vec4f(w1.y), a5);
-            a6 = fma(x, vec4f(w1.z), a6);
-            a7 = fma(x, vec4f(w1.w), a7);
+        {
+            let x0 = tile[72u * 8u + row_lane];
+            let w00 = frozen[(432u + 0u * 32u + c) / 4u];
+            let w01 = frozen[(436u + 0u * 32u + c) / 4u];
+            let x1 = tile[(72u + (0u + 1u)) * 8u + row_lane];
+            let w10 = frozen[(464u + 0u * 32u + c) / 4u];
+            let w11 = frozen[(468u + 0u * 32u + c) / 4u];
+            a0 = fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0));
+            a1 = fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1));
+            a2 = fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2));
+            a3 = fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3));
+            a4 = fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4));
+            a5 = fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5));
+            a6 = fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6));
+            a7 = fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7));
         }
         tile[(78u + c) * 8u + row_lane] = a0;
         tile[(78u + (c + 1u)) * 8u + row_lane] = a1;
@@ -184,7 +191,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(78u + (c + 7u)) * 8u + row_lane] = a7;
     }
     // [rows, 32]: add_25, add_26, mish_27
-    for (var f = 0u; f < 32u; f++) {
+    for (var f = 0u; f < 32u * once; f++) {
         let gather_16 = tile[(4u + f) * 8u + row_lane];
         let dense_17 = tile[(36u + f) * 8u + row_lane];
         let add_25 = gather_16 + dense_17;
@@ -194,7 +201,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(110u + f) * 8u + row_lane] = mish_27;
     }
     // dense_28 [rows, 32] = mish_27 [32] · old.mlp.1.w + old.mlp.1.b
-    for (var c = 0u; c < 32u; c += 8u) {
+    for (var c = 0u; c < 32u * once; c += 8u) {
         let b0 = frozen[(c + 2064u) / 4u];
         var a0 = vec4f(b0.x);
         var a1 = vec4f(b0.y);
@@ -205,19 +212,27 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a5 = vec4f(b1.y);
         var a6 = vec4f(b1.z);
         var a7 = vec4f(b1.w);
-        for (var k = 0u; k < 32u; k++) {
-            let x = tile[(110u + k) * 8u + row_lane];
-            let w = (1040u + k * 32u + c) / 4u;
-            let w0 = frozen[w + 0u];
-            let w1 = frozen[w + 1u];
-            a0 = fma(x, vec4f(w0.x), a0);
-            a1 = fma(x, vec4f(w0.y), a1);
-            a2 = fma(x, vec4f(w0.z), a2);
-            a3 = fma(x, vec4f(w0.w), a3);
-            a4 = fma(x, vec4f(w1.x), a4);
-            a5 = fma(x, vec4f(w1.y), a5);
-            a6 = fma(x, vec4f(w1.z), a6);
-            a7 = fma(x, vec4f(w1.w), a7);
+        for (var k = 0u; k < 32u * once; k += 4u) {
+            let x0 = tile[(110u + k) * 8u + row_lane];
+            let w00 = frozen[(1040u + k * 32u + c) / 4u];
+            let w01 = frozen[(1044u + k * 32u + c) / 4u];
+            let x1 = tile[(110u + (k + 1u)) * 8u + row_lane];
+            let w10 = frozen[(1072u + k * 32u + c) / 4u];
+            let w11 = frozen[(1076u + k * 32u + c) / 4u];
+            let x2 = tile[(110u + (k + 2u)) * 8u + row_lane];
+            let w20 = frozen[(1104u + k * 32u + c) / 4u];
+            let w21 = frozen[(1108u + k * 32u + c) / 4u];
+            let x3 = tile[(110u + (k + 3u)) * 8u + row_lane];
+            let w30 = frozen[(1136u + k * 32u + c) / 4u];
+            let w31 = frozen[(1140u + k * 32u + c) / 4u];
+            a0 = fma(x3, vec4f(w30.x), fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0))));
+            a1 = fma(x3, vec4f(w30.y), fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1))));
+            a2 = fma(x3, vec4f(w30.z), fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2))));
+            a3 = fma(x3, vec4f(w30.w), fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3))));
+            a4 = fma(x3, vec4f(w31.x), fma(x2, vec4f(w21.x), fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4))));
+            a5 = fma(x3, vec4f(w31.y), fma(x2, vec4f(w21.y), fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5))));
+            a6 = fma(x3, vec4f(w31.z), fma(x2, vec4f(w21.z), fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6))));
+            a7 = fma(x3, vec4f(w31.w), fma(x2, vec4f(w21.w), fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7))));
         }
         tile[(4u + c) * 8u + row_lane] = a0;
         tile[(4u + (c + 1u)) * 8u + row_lane] = a1;
@@ -229,7 +244,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(4u + (c + 7u)) * 8u + row_lane] = a7;
     }
     // [rows, 32]: mish_29
-    for (var f = 0u; f < 32u; f++) {
+    for (var f = 0u; f < 32u * once; f++) {
         let dense_28 = tile[(4u + f) * 8u + row_lane];
         let mish_29 = mish4(dense_28);
         tile[(36u + f) * 8u + row_lane] = mish_29;
@@ -242,20 +257,25 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a1 = vec4f(b0.y);
         var a2 = vec4f(b0.z);
         var a3 = vec4f(b0.w);
-        for (var k = 0u; k < 32u; k++) {
-            let x = tile[(36u + k) * 8u + row_lane];
-            let w = (2096u + k * 4u + c) / 4u;
-            let w0 = frozen[w + 0u];
-            a0 = fma(x, vec4f(w0.x), a0);
-            a1 = fma(x, vec4f(w0.y), a1);
-            a2 = fma(x, vec4f(w0.z), a2);
-            a3 = fma(x, vec4f(w0.w), a3);
+        for (var k = 0u; k < 32u * once; k += 4u) {
+            let x0 = tile[(36u + k) * 8u + row_lane];
+            let w00 = frozen[(2096u + k * 4u + c) / 4u];
+            let x1 = tile[(36u + (k + 1u)) * 8u + row_lane];
+            let w10 = frozen[(2100u + k * 4u + c) / 4u];
+            let x2 = tile[(36u + (k + 2u)) * 8u + row_lane];
+            let w20 = frozen[(2104u + k * 4u + c) / 4u];
+            let x3 = tile[(36u + (k + 3u)) * 8u + row_lane];
+            let w30 = frozen[(2108u + k * 4u + c) / 4u];
+            a0 = fma(x3, vec4f(w30.x), fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0))));
+            a1 = fma(x3, vec4f(w30.y), fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1))));
+            a2 = fma(x3, vec4f(w30.z), fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2))));
+            a3 = fma(x3, vec4f(w30.w), fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3))));
         }
         tile[(4u + c) * 8u + row_lane] = a0;
         tile[(4u + (c + 1u)) * 8u + row_lane] = a1;
     }
     // dense_43 [rows, 16] = obs_1 [4] · actor.s.w + actor.s.b
-    for (var c = 0u; c < 16u; c += 8u) {
+    for (var c = 0u; c < 16u * once; c += 8u) {
         let b0 = params[(c + 416u) / 4u];
         var a0 = vec4f(b0.x);
         var a1 = vec4f(b0.y);
@@ -266,19 +286,27 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a5 = vec4f(b1.y);
         var a6 = vec4f(b1.z);
         var a7 = vec4f(b1.w);
-        for (var k = 0u; k < 4u; k++) {
-            let x = tile[k * 8u + row_lane];
-            let w = (352u + k * 16u + c) / 4u;
-            let w0 = params[w + 0u];
-            let w1 = params[w + 1u];
-            a0 = fma(x, vec4f(w0.x), a0);
-            a1 = fma(x, vec4f(w0.y), a1);
-            a2 = fma(x, vec4f(w0.z), a2);
-            a3 = fma(x, vec4f(w0.w), a3);
-            a4 = fma(x, vec4f(w1.x), a4);
-            a5 = fma(x, vec4f(w1.y), a5);
-            a6 = fma(x, vec4f(w1.z), a6);
-            a7 = fma(x, vec4f(w1.w), a7);
+        for (var k = 0u; k < 4u * once; k += 4u) {
+            let x0 = tile[k * 8u + row_lane];
+            let w00 = params[(352u + k * 16u + c) / 4u];
+            let w01 = params[(356u + k * 16u + c) / 4u];
+            let x1 = tile[(k + 1u) * 8u + row_lane];
+            let w10 = params[(368u + k * 16u + c) / 4u];
+            let w11 = params[(372u + k * 16u + c) / 4u];
+            let x2 = tile[(k + 2u) * 8u + row_lane];
+            let w20 = params[(384u + k * 16u + c) / 4u];
+            let w21 = params[(388u + k * 16u + c) / 4u];
+            let x3 = tile[(k + 3u) * 8u + row_lane];
+            let w30 = params[(400u + k * 16u + c) / 4u];
+            let w31 = params[(404u + k * 16u + c) / 4u];
+            a0 = fma(x3, vec4f(w30.x), fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0))));
+            a1 = fma(x3, vec4f(w30.y), fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1))));
+            a2 = fma(x3, vec4f(w30.z), fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2))));
+            a3 = fma(x3, vec4f(w30.w), fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3))));
+            a4 = fma(x3, vec4f(w31.x), fma(x2, vec4f(w21.x), fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4))));
+            a5 = fma(x3, vec4f(w31.y), fma(x2, vec4f(w21.y), fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5))));
+            a6 = fma(x3, vec4f(w31.z), fma(x2, vec4f(w21.z), fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6))));
+            a7 = fma(x3, vec4f(w31.w), fma(x2, vec4f(w21.w), fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7))));
         }
         tile[(6u + c) * 8u + row_lane] = a0;
         tile[(6u + (c + 1u)) * 8u + row_lane] = a1;
@@ -290,7 +318,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(6u + (c + 7u)) * 8u + row_lane] = a7;
     }
     // dense_60 [rows, 16] = cos_58 [2] · actor.t1.w[0..2] + sin_59 [2] · actor.t1.w[2..4] + actor.t1.b
-    for (var c = 0u; c < 16u; c += 8u) {
+    for (var c = 0u; c < 16u * once; c += 8u) {
         let b0 = params[(c + 64u) / 4u];
         var a0 = vec4f(b0.x);
         var a1 = vec4f(b0.y);
@@ -301,33 +329,37 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a5 = vec4f(b1.y);
         var a6 = vec4f(b1.z);
         var a7 = vec4f(b1.w);
-        for (var k = 0u; k < 2u; k++) {
-            let x = tile[(74u + k) * 8u + row_lane];
-            let w = (0u + k * 16u + c) / 4u;
-            let w0 = params[w + 0u];
-            let w1 = params[w + 1u];
-            a0 = fma(x, vec4f(w0.x), a0);
-            a1 = fma(x, vec4f(w0.y), a1);
-            a2 = fma(x, vec4f(w0.z), a2);
-            a3 = fma(x, vec4f(w0.w), a3);
-            a4 = fma(x, vec4f(w1.x), a4);
-            a5 = fma(x, vec4f(w1.y), a5);
-            a6 = fma(x, vec4f(w1.z), a6);
-            a7 = fma(x, vec4f(w1.w), a7);
+        {
+            let x0 = tile[74u * 8u + row_lane];
+            let w00 = params[(0u + 0u * 16u + c) / 4u];
+            let w01 = params[(4u + 0u * 16u + c) / 4u];
+            let x1 = tile[(74u + (0u + 1u)) * 8u + row_lane];
+            let w10 = params[(16u + 0u * 16u + c) / 4u];
+            let w11 = params[(20u + 0u * 16u + c) / 4u];
+            a0 = fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0));
+            a1 = fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1));
+            a2 = fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2));
+            a3 = fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3));
+            a4 = fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4));
+            a5 = fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5));
+            a6 = fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6));
+            a7 = fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7));
         }
-        for (var k = 0u; k < 2u; k++) {
-            let x = tile[(76u + k) * 8u + row_lane];
-            let w = (32u + k * 16u + c) / 4u;
-            let w0 = params[w + 0u];
-            let w1 = params[w + 1u];
-            a0 = fma(x, vec4f(w0.x), a0);
-            a1 = fma(x, vec4f(w0.y), a1);
-            a2 = fma(x, vec4f(w0.z), a2);
-            a3 = fma(x, vec4f(w0.w), a3);
-            a4 = fma(x, vec4f(w1.x), a4);
-            a5 = fma(x, vec4f(w1.y), a5);
-            a6 = fma(x, vec4f(w1.z), a6);
-            a7 = fma(x, vec4f(w1.w), a7);
+        {
+            let x0 = tile[76u * 8u + row_lane];
+            let w00 = params[(32u + 0u * 16u + c) / 4u];
+            let w01 = params[(36u + 0u * 16u + c) / 4u];
+            let x1 = tile[(76u + (0u + 1u)) * 8u + row_lane];
+            let w10 = params[(48u + 0u * 16u + c) / 4u];
+            let w11 = params[(52u + 0u * 16u + c) / 4u];
+            a0 = fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0));
+            a1 = fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1));
+            a2 = fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2));
+            a3 = fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3));
+            a4 = fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4));
+            a5 = fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5));
+            a6 = fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6));
+            a7 = fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7));
         }
         tile[(22u + c) * 8u + row_lane] = a0;
         tile[(22u + (c + 1u)) * 8u + row_lane] = a1;
@@ -339,7 +371,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(22u + (c + 7u)) * 8u + row_lane] = a7;
     }
     // [rows, 16]: mish_61, mishslope_180
-    for (var f = 0u; f < 16u; f++) {
+    for (var f = 0u; f < 16u * once; f++) {
         let dense_60 = tile[(22u + f) * 8u + row_lane];
         let mish_61 = mish4(dense_60);
         tile[(38u + f) * 8u + row_lane] = mish_61;
@@ -348,7 +380,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(74u + f) * 8u + row_lane] = mishslope_180;
     }
     // dense_62 [rows, 16] = mish_61 [16] · actor.t2.w + actor.t2.b
-    for (var c = 0u; c < 16u; c += 8u) {
+    for (var c = 0u; c < 16u * once; c += 8u) {
         let b0 = params[(c + 336u) / 4u];
         var a0 = vec4f(b0.x);
         var a1 = vec4f(b0.y);
@@ -359,19 +391,27 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a5 = vec4f(b1.y);
         var a6 = vec4f(b1.z);
         var a7 = vec4f(b1.w);
-        for (var k = 0u; k < 16u; k++) {
-            let x = tile[(38u + k) * 8u + row_lane];
-            let w = (80u + k * 16u + c) / 4u;
-            let w0 = params[w + 0u];
-            let w1 = params[w + 1u];
-            a0 = fma(x, vec4f(w0.x), a0);
-            a1 = fma(x, vec4f(w0.y), a1);
-            a2 = fma(x, vec4f(w0.z), a2);
-            a3 = fma(x, vec4f(w0.w), a3);
-            a4 = fma(x, vec4f(w1.x), a4);
-            a5 = fma(x, vec4f(w1.y), a5);
-            a6 = fma(x, vec4f(w1.z), a6);
-            a7 = fma(x, vec4f(w1.w), a7);
+        for (var k = 0u; k < 16u * once; k += 4u) {
+            let x0 = tile[(38u + k) * 8u + row_lane];
+            let w00 = params[(80u + k * 16u + c) / 4u];
+            let w01 = params[(84u + k * 16u + c) / 4u];
+            let x1 = tile[(38u + (k + 1u)) * 8u + row_lane];
+            let w10 = params[(96u + k * 16u + c) / 4u];
+            let w11 = params[(100u + k * 16u + c) / 4u];
+            let x2 = tile[(38u + (k + 2u)) * 8u + row_lane];
+            let w20 = params[(112u + k * 16u + c) / 4u];
+            let w21 = params[(116u + k * 16u + c) / 4u];
+            let x3 = tile[(38u + (k + 3u)) * 8u + row_lane];
+            let w30 = params[(128u + k * 16u + c) / 4u];
+            let w31 = params[(132u + k * 16u + c) / 4u];
+            a0 = fma(x3, vec4f(w30.x), fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0))));
+            a1 = fma(x3, vec4f(w30.y), fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1))));
+            a2 = fma(x3, vec4f(w30.z), fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2))));
+            a3 = fma(x3, vec4f(w30.w), fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3))));
+            a4 = fma(x3, vec4f(w31.x), fma(x2, vec4f(w21.x), fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4))));
+            a5 = fma(x3, vec4f(w31.y), fma(x2, vec4f(w21.y), fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5))));
+            a6 = fma(x3, vec4f(w31.z), fma(x2, vec4f(w21.z), fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6))));
+            a7 = fma(x3, vec4f(w31.w), fma(x2, vec4f(w21.w), fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7))));
         }
         tile[(22u + c) * 8u + row_lane] = a0;
         tile[(22u + (c + 1u)) * 8u + row_lane] = a1;
@@ -383,7 +423,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(22u + (c + 7u)) * 8u + row_lane] = a7;
     }
     // [rows, 16]: add_63
-    for (var f = 0u; f < 16u; f++) {
+    for (var f = 0u; f < 16u * once; f++) {
         let dense_43 = tile[(6u + f) * 8u + row_lane];
         let dense_62 = tile[(22u + f) * 8u + row_lane];
         let add_63 = dense_43 + dense_62;
@@ -391,7 +431,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         scratch[scratch_base + (273u + f) * 8u + row_lane] = add_63;
     }
     // dense_64 [rows, 32] = add_23 [2] · actor.mlp.0.w[0..2] + add_63 [16] · actor.mlp.0.w[2..18] + actor.mlp.0.b
-    for (var c = 0u; c < 32u; c += 8u) {
+    for (var c = 0u; c < 32u * once; c += 8u) {
         let b0 = params[(c + 1008u) / 4u];
         var a0 = vec4f(b0.x);
         var a1 = vec4f(b0.y);
@@ -402,33 +442,43 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a5 = vec4f(b1.y);
         var a6 = vec4f(b1.z);
         var a7 = vec4f(b1.w);
-        for (var k = 0u; k < 2u; k++) {
-            let x = tile[(72u + k) * 8u + row_lane];
-            let w = (432u + k * 32u + c) / 4u;
-            let w0 = params[w + 0u];
-            let w1 = params[w + 1u];
-            a0 = fma(x, vec4f(w0.x), a0);
-            a1 = fma(x, vec4f(w0.y), a1);
-            a2 = fma(x, vec4f(w0.z), a2);
-            a3 = fma(x, vec4f(w0.w), a3);
-            a4 = fma(x, vec4f(w1.x), a4);
-            a5 = fma(x, vec4f(w1.y), a5);
-            a6 = fma(x, vec4f(w1.z), a6);
-            a7 = fma(x, vec4f(w1.w), a7);
+        {
+            let x0 = tile[72u * 8u + row_lane];
+            let w00 = params[(432u + 0u * 32u + c) / 4u];
+            let w01 = params[(436u + 0u * 32u + c) / 4u];
+            let x1 = tile[(72u + (0u + 1u)) * 8u + row_lane];
+            let w10 = params[(464u + 0u * 32u + c) / 4u];
+            let w11 = params[(468u + 0u * 32u + c) / 4u];
+            a0 = fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0));
+            a1 = fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1));
+            a2 = fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2));
+            a3 = fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3));
+            a4 = fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4));
+            a5 = fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5));
+            a6 = fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6));
+            a7 = fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7));
         }
-        for (var k = 0u; k < 16u; k++) {
-            let x = tile[(38u + k) * 8u + row_lane];
-            let w = (496u + k * 32u + c) / 4u;
-            let w0 = params[w + 0u];
-            let w1 = params[w + 1u];
-            a0 = fma(x, vec4f(w0.x), a0);
-            a1 = fma(x, vec4f(w0.y), a1);
-            a2 = fma(x, vec4f(w0.z), a2);
-            a3 = fma(x, vec4f(w0.w), a3);
-            a4 = fma(x, vec4f(w1.x), a4);
-            a5 = fma(x, vec4f(w1.y), a5);
-            a6 = fma(x, vec4f(w1.z), a6);
-            a7 = fma(x, vec4f(w1.w), a7);
+        for (var k = 0u; k < 16u * once; k += 4u) {
+            let x0 = tile[(38u + k) * 8u + row_lane];
+            let w00 = params[(496u + k * 32u + c) / 4u];
+            let w01 = params[(500u + k * 32u + c) / 4u];
+            let x1 = tile[(38u + (k + 1u)) * 8u + row_lane];
+            let w10 = params[(528u + k * 32u + c) / 4u];
+            let w11 = params[(532u + k * 32u + c) / 4u];
+            let x2 = tile[(38u + (k + 2u)) * 8u + row_lane];
+            let w20 = params[(560u + k * 32u + c) / 4u];
+            let w21 = params[(564u + k * 32u + c) / 4u];
+            let x3 = tile[(38u + (k + 3u)) * 8u + row_lane];
+            let w30 = params[(592u + k * 32u + c) / 4u];
+            let w31 = params[(596u + k * 32u + c) / 4u];
+            a0 = fma(x3, vec4f(w30.x), fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0))));
+            a1 = fma(x3, vec4f(w30.y), fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1))));
+            a2 = fma(x3, vec4f(w30.z), fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2))));
+            a3 = fma(x3, vec4f(w30.w), fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3))));
+            a4 = fma(x3, vec4f(w31.x), fma(x2, vec4f(w21.x), fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4))));
+            a5 = fma(x3, vec4f(w31.y), fma(x2, vec4f(w21.y), fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5))));
+            a6 = fma(x3, vec4f(w31.z), fma(x2, vec4f(w21.z), fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6))));
+            a7 = fma(x3, vec4f(w31.w), fma(x2, vec4f(w21.w), fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7))));
         }
         tile[(6u + c) * 8u + row_lane] = a0;
         tile[(6u + (c + 1u)) * 8u + row_lane] = a1;
@@ -440,7 +490,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(6u + (c + 7u)) * 8u + row_lane] = a7;
     }
     // [rows, 32]: mish_65, mishslope_176
-    for (var f = 0u; f < 32u; f++) {
+    for (var f = 0u; f < 32u * once; f++) {
         let dense_64 = tile[(6u + f) * 8u + row_lane];
         let mish_65 = mish4(dense_64);
         tile[(90u + f) * 8u + row_lane] = mish_65;
@@ -449,7 +499,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(122u + f) * 8u + row_lane] = mishslope_176;
     }
     // dense_66 [rows, 32] = mish_65 [32] · actor.mlp.1.w + actor.mlp.1.b
-    for (var c = 0u; c < 32u; c += 8u) {
+    for (var c = 0u; c < 32u * once; c += 8u) {
         let b0 = params[(c + 2064u) / 4u];
         var a0 = vec4f(b0.x);
         var a1 = vec4f(b0.y);
@@ -460,19 +510,27 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a5 = vec4f(b1.y);
         var a6 = vec4f(b1.z);
         var a7 = vec4f(b1.w);
-        for (var k = 0u; k < 32u; k++) {
-            let x = tile[(90u + k) * 8u + row_lane];
-            let w = (1040u + k * 32u + c) / 4u;
-            let w0 = params[w + 0u];
-            let w1 = params[w + 1u];
-            a0 = fma(x, vec4f(w0.x), a0);
-            a1 = fma(x, vec4f(w0.y), a1);
-            a2 = fma(x, vec4f(w0.z), a2);
-            a3 = fma(x, vec4f(w0.w), a3);
-            a4 = fma(x, vec4f(w1.x), a4);
-            a5 = fma(x, vec4f(w1.y), a5);
-            a6 = fma(x, vec4f(w1.z), a6);
-            a7 = fma(x, vec4f(w1.w), a7);
+        for (var k = 0u; k < 32u * once; k += 4u) {
+            let x0 = tile[(90u + k) * 8u + row_lane];
+            let w00 = params[(1040u + k * 32u + c) / 4u];
+            let w01 = params[(1044u + k * 32u + c) / 4u];
+            let x1 = tile[(90u + (k + 1u)) * 8u + row_lane];
+            let w10 = params[(1072u + k * 32u + c) / 4u];
+            let w11 = params[(1076u + k * 32u + c) / 4u];
+            let x2 = tile[(90u + (k + 2u)) * 8u + row_lane];
+            let w20 = params[(1104u + k * 32u + c) / 4u];
+            let w21 = params[(1108u + k * 32u + c) / 4u];
+            let x3 = tile[(90u + (k + 3u)) * 8u + row_lane];
+            let w30 = params[(1136u + k * 32u + c) / 4u];
+            let w31 = params[(1140u + k * 32u + c) / 4u];
+            a0 = fma(x3, vec4f(w30.x), fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0))));
+            a1 = fma(x3, vec4f(w30.y), fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1))));
+            a2 = fma(x3, vec4f(w30.z), fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2))));
+            a3 = fma(x3, vec4f(w30.w), fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3))));
+            a4 = fma(x3, vec4f(w31.x), fma(x2, vec4f(w21.x), fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4))));
+            a5 = fma(x3, vec4f(w31.y), fma(x2, vec4f(w21.y), fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5))));
+            a6 = fma(x3, vec4f(w31.z), fma(x2, vec4f(w21.z), fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6))));
+            a7 = fma(x3, vec4f(w31.w), fma(x2, vec4f(w21.w), fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7))));
         }
         tile[(6u + c) * 8u + row_lane] = a0;
         tile[(6u + (c + 1u)) * 8u + row_lane] = a1;
@@ -484,7 +542,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(6u + (c + 7u)) * 8u + row_lane] = a7;
     }
     // [rows, 32]: mish_67, mishslope_173
-    for (var f = 0u; f < 32u; f++) {
+    for (var f = 0u; f < 32u * once; f++) {
         let dense_66 = tile[(6u + f) * 8u + row_lane];
         let mish_67 = mish4(dense_66);
         tile[(90u + f) * 8u + row_lane] = mish_67;
@@ -500,14 +558,19 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a1 = vec4f(b0.y);
         var a2 = vec4f(b0.z);
         var a3 = vec4f(b0.w);
-        for (var k = 0u; k < 32u; k++) {
-            let x = tile[(90u + k) * 8u + row_lane];
-            let w = (2096u + k * 4u + c) / 4u;
-            let w0 = params[w + 0u];
-            a0 = fma(x, vec4f(w0.x), a0);
-            a1 = fma(x, vec4f(w0.y), a1);
-            a2 = fma(x, vec4f(w0.z), a2);
-            a3 = fma(x, vec4f(w0.w), a3);
+        for (var k = 0u; k < 32u * once; k += 4u) {
+            let x0 = tile[(90u + k) * 8u + row_lane];
+            let w00 = params[(2096u + k * 4u + c) / 4u];
+            let x1 = tile[(90u + (k + 1u)) * 8u + row_lane];
+            let w10 = params[(2100u + k * 4u + c) / 4u];
+            let x2 = tile[(90u + (k + 2u)) * 8u + row_lane];
+            let w20 = params[(2104u + k * 4u + c) / 4u];
+            let x3 = tile[(90u + (k + 3u)) * 8u + row_lane];
+            let w30 = params[(2108u + k * 4u + c) / 4u];
+            a0 = fma(x3, vec4f(w30.x), fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0))));
+            a1 = fma(x3, vec4f(w30.y), fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1))));
+            a2 = fma(x3, vec4f(w30.z), fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2))));
+            a3 = fma(x3, vec4f(w30.w), fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3))));
         }
         tile[(6u + c) * 8u + row_lane] = a0;
         tile[(6u + (c + 1u)) * 8u + row_lane] = a1;
@@ -516,7 +579,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
     var sum_80 = vec4f(0.0);
     var sum_88 = vec4f(0.0);
     var sum_105 = vec4f(0.0);
-    for (var f = 0u; f < 2u; f++) {
+    for (var f = 0u; f < 2u * once; f++) {
         let dense_68 = tile[(6u + f) * 8u + row_lane];
         let dense_30 = tile[(4u + f) * 8u + row_lane];
         let sub_69 = dense_68 - dense_30;
@@ -598,7 +661,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
     let sub_183 = (-0.001f) - mul_163;
     // [rows, 2]: sum_117
     var sum_117 = vec4f(0.0);
-    for (var f = 0u; f < 2u; f++) {
+    for (var f = 0u; f < 2u * once; f++) {
         let actor_log_std_31 = params_f32[2228u + f];
         let max_35 = max(actor_log_std_31, (-20.0f));
         let min_37 = min(max_35, 4.0f);
@@ -611,7 +674,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
     let sub_129 = mul_119 - min_112;
     let add_130 = mul_121 + sub_129;
     // dense_122 [rows, 32] = obs_1 [4] · critic.mlp.0.w + critic.mlp.0.b
-    for (var c = 0u; c < 32u; c += 8u) {
+    for (var c = 0u; c < 32u * once; c += 8u) {
         let b0 = params[(c + 2360u) / 4u];
         var a0 = vec4f(b0.x);
         var a1 = vec4f(b0.y);
@@ -622,19 +685,27 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a5 = vec4f(b1.y);
         var a6 = vec4f(b1.z);
         var a7 = vec4f(b1.w);
-        for (var k = 0u; k < 4u; k++) {
-            let x = tile[k * 8u + row_lane];
-            let w = (2232u + k * 32u + c) / 4u;
-            let w0 = params[w + 0u];
-            let w1 = params[w + 1u];
-            a0 = fma(x, vec4f(w0.x), a0);
-            a1 = fma(x, vec4f(w0.y), a1);
-            a2 = fma(x, vec4f(w0.z), a2);
-            a3 = fma(x, vec4f(w0.w), a3);
-            a4 = fma(x, vec4f(w1.x), a4);
-            a5 = fma(x, vec4f(w1.y), a5);
-            a6 = fma(x, vec4f(w1.z), a6);
-            a7 = fma(x, vec4f(w1.w), a7);
+        for (var k = 0u; k < 4u * once; k += 4u) {
+            let x0 = tile[k * 8u + row_lane];
+            let w00 = params[(2232u + k * 32u + c) / 4u];
+            let w01 = params[(2236u + k * 32u + c) / 4u];
+            let x1 = tile[(k + 1u) * 8u + row_lane];
+            let w10 = params[(2264u + k * 32u + c) / 4u];
+            let w11 = params[(2268u + k * 32u + c) / 4u];
+            let x2 = tile[(k + 2u) * 8u + row_lane];
+            let w20 = params[(2296u + k * 32u + c) / 4u];
+            let w21 = params[(2300u + k * 32u + c) / 4u];
+            let x3 = tile[(k + 3u) * 8u + row_lane];
+            let w30 = params[(2328u + k * 32u + c) / 4u];
+            let w31 = params[(2332u + k * 32u + c) / 4u];
+            a0 = fma(x3, vec4f(w30.x), fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0))));
+            a1 = fma(x3, vec4f(w30.y), fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1))));
+            a2 = fma(x3, vec4f(w30.z), fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2))));
+            a3 = fma(x3, vec4f(w30.w), fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3))));
+            a4 = fma(x3, vec4f(w31.x), fma(x2, vec4f(w21.x), fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4))));
+            a5 = fma(x3, vec4f(w31.y), fma(x2, vec4f(w21.y), fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5))));
+            a6 = fma(x3, vec4f(w31.z), fma(x2, vec4f(w21.z), fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6))));
+            a7 = fma(x3, vec4f(w31.w), fma(x2, vec4f(w21.w), fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7))));
         }
         tile[(12u + c) * 8u + row_lane] = a0;
         tile[(12u + (c + 1u)) * 8u + row_lane] = a1;
@@ -646,7 +717,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(12u + (c + 7u)) * 8u + row_lane] = a7;
     }
     // [rows, 32]: mish_123, mishslope_145
-    for (var f = 0u; f < 32u; f++) {
+    for (var f = 0u; f < 32u * once; f++) {
         let dense_122 = tile[(12u + f) * 8u + row_lane];
         let mish_123 = mish4(dense_122);
         tile[(90u + f) * 8u + row_lane] = mish_123;
@@ -655,7 +726,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(186u + f) * 8u + row_lane] = mishslope_145;
     }
     // dense_124 [rows, 32] = mish_123 [32] · critic.mlp.1.w + critic.mlp.1.b
-    for (var c = 0u; c < 32u; c += 8u) {
+    for (var c = 0u; c < 32u * once; c += 8u) {
         let b0 = params[(c + 3416u) / 4u];
         var a0 = vec4f(b0.x);
         var a1 = vec4f(b0.y);
@@ -666,19 +737,27 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a5 = vec4f(b1.y);
         var a6 = vec4f(b1.z);
         var a7 = vec4f(b1.w);
-        for (var k = 0u; k < 32u; k++) {
-            let x = tile[(90u + k) * 8u + row_lane];
-            let w = (2392u + k * 32u + c) / 4u;
-            let w0 = params[w + 0u];
-            let w1 = params[w + 1u];
-            a0 = fma(x, vec4f(w0.x), a0);
-            a1 = fma(x, vec4f(w0.y), a1);
-            a2 = fma(x, vec4f(w0.z), a2);
-            a3 = fma(x, vec4f(w0.w), a3);
-            a4 = fma(x, vec4f(w1.x), a4);
-            a5 = fma(x, vec4f(w1.y), a5);
-            a6 = fma(x, vec4f(w1.z), a6);
-            a7 = fma(x, vec4f(w1.w), a7);
+        for (var k = 0u; k < 32u * once; k += 4u) {
+            let x0 = tile[(90u + k) * 8u + row_lane];
+            let w00 = params[(2392u + k * 32u + c) / 4u];
+            let w01 = params[(2396u + k * 32u + c) / 4u];
+            let x1 = tile[(90u + (k + 1u)) * 8u + row_lane];
+            let w10 = params[(2424u + k * 32u + c) / 4u];
+            let w11 = params[(2428u + k * 32u + c) / 4u];
+            let x2 = tile[(90u + (k + 2u)) * 8u + row_lane];
+            let w20 = params[(2456u + k * 32u + c) / 4u];
+            let w21 = params[(2460u + k * 32u + c) / 4u];
+            let x3 = tile[(90u + (k + 3u)) * 8u + row_lane];
+            let w30 = params[(2488u + k * 32u + c) / 4u];
+            let w31 = params[(2492u + k * 32u + c) / 4u];
+            a0 = fma(x3, vec4f(w30.x), fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0))));
+            a1 = fma(x3, vec4f(w30.y), fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1))));
+            a2 = fma(x3, vec4f(w30.z), fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2))));
+            a3 = fma(x3, vec4f(w30.w), fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3))));
+            a4 = fma(x3, vec4f(w31.x), fma(x2, vec4f(w21.x), fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4))));
+            a5 = fma(x3, vec4f(w31.y), fma(x2, vec4f(w21.y), fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5))));
+            a6 = fma(x3, vec4f(w31.z), fma(x2, vec4f(w21.z), fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6))));
+            a7 = fma(x3, vec4f(w31.w), fma(x2, vec4f(w21.w), fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7))));
         }
         tile[(12u + c) * 8u + row_lane] = a0;
         tile[(12u + (c + 1u)) * 8u + row_lane] = a1;
@@ -690,7 +769,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(12u + (c + 7u)) * 8u + row_lane] = a7;
     }
     // [rows, 32]: mish_125, mishslope_142
-    for (var f = 0u; f < 32u; f++) {
+    for (var f = 0u; f < 32u * once; f++) {
         let dense_124 = tile[(12u + f) * 8u + row_lane];
         let mish_125 = mish4(dense_124);
         tile[(90u + f) * 8u + row_lane] = mish_125;
@@ -706,14 +785,19 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a1 = vec4f(b0.y);
         var a2 = vec4f(b0.z);
         var a3 = vec4f(b0.w);
-        for (var k = 0u; k < 32u; k++) {
-            let x = tile[(90u + k) * 8u + row_lane];
-            let w = (3448u + k * 4u + c) / 4u;
-            let w0 = params[w + 0u];
-            a0 = fma(x, vec4f(w0.x), a0);
-            a1 = fma(x, vec4f(w0.y), a1);
-            a2 = fma(x, vec4f(w0.z), a2);
-            a3 = fma(x, vec4f(w0.w), a3);
+        for (var k = 0u; k < 32u * once; k += 4u) {
+            let x0 = tile[(90u + k) * 8u + row_lane];
+            let w00 = params[(3448u + k * 4u + c) / 4u];
+            let x1 = tile[(90u + (k + 1u)) * 8u + row_lane];
+            let w10 = params[(3452u + k * 4u + c) / 4u];
+            let x2 = tile[(90u + (k + 2u)) * 8u + row_lane];
+            let w20 = params[(3456u + k * 4u + c) / 4u];
+            let x3 = tile[(90u + (k + 3u)) * 8u + row_lane];
+            let w30 = params[(3460u + k * 4u + c) / 4u];
+            a0 = fma(x3, vec4f(w30.x), fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0))));
+            a1 = fma(x3, vec4f(w30.y), fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1))));
+            a2 = fma(x3, vec4f(w30.z), fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2))));
+            a3 = fma(x3, vec4f(w30.w), fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3))));
         }
         tile[c * 8u + row_lane] = a0;
     }
@@ -731,7 +815,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
     scratch[scratch_base + 40u * 8u + row_lane] = select(vec4f(0.0), neg_140, valid);
     // [rows, 2]: sum_137
     var sum_137 = vec4f(0.0);
-    for (var f = 0u; f < 2u; f++) {
+    for (var f = 0u; f < 2u * once; f++) {
         let actor_log_std_31 = params_f32[2228u + f];
         let max_35 = max(actor_log_std_31, (-20.0f));
         let min_37 = min(max_35, 4.0f);
@@ -742,7 +826,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
     let div_138 = sum_137 / 2.0f;
     scratch[scratch_base + 7u * 8u + row_lane] = select(vec4f(0.0), div_138, valid);
     // dense_141 [rows, 32] = neg_140 [1] · critic.mlp.2.wᵀ
-    for (var c = 0u; c < 32u; c += 8u) {
+    for (var c = 0u; c < 32u * once; c += 8u) {
         var a0 = vec4f(0.0);
         var a1 = vec4f(0.0);
         var a2 = vec4f(0.0);
@@ -780,7 +864,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(12u + (c + 7u)) * 8u + row_lane] = a7;
     }
     // [rows, 32]: mul_143
-    for (var f = 0u; f < 32u; f++) {
+    for (var f = 0u; f < 32u * once; f++) {
         let dense_141 = tile[(12u + f) * 8u + row_lane];
         let mishslope_142 = tile[(218u + f) * 8u + row_lane];
         let mul_143 = dense_141 * mishslope_142;
@@ -788,7 +872,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         scratch[scratch_base + (73u + f) * 8u + row_lane] = select(vec4f(0.0), mul_143, valid);
     }
     // dense_144 [rows, 32] = mul_143 [32] · critic.mlp.1.wᵀ
-    for (var c = 0u; c < 32u; c += 8u) {
+    for (var c = 0u; c < 32u * once; c += 8u) {
         var a0 = vec4f(0.0);
         var a1 = vec4f(0.0);
         var a2 = vec4f(0.0);
@@ -797,7 +881,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a5 = vec4f(0.0);
         var a6 = vec4f(0.0);
         var a7 = vec4f(0.0);
-        for (var k = 0u; k < 32u; k += 4u) {
+        for (var k = 0u; k < 32u * once; k += 4u) {
             let x0 = tile[(90u + k) * 8u + row_lane];
             let x1 = tile[(90u + (k + 1u)) * 8u + row_lane];
             let x2 = tile[(90u + (k + 2u)) * 8u + row_lane];
@@ -829,14 +913,14 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(12u + (c + 7u)) * 8u + row_lane] = a7;
     }
     // [rows, 32]: mul_146
-    for (var f = 0u; f < 32u; f++) {
+    for (var f = 0u; f < 32u * once; f++) {
         let dense_144 = tile[(12u + f) * 8u + row_lane];
         let mishslope_145 = tile[(186u + f) * 8u + row_lane];
         let mul_146 = dense_144 * mishslope_145;
         scratch[scratch_base + (109u + f) * 8u + row_lane] = select(vec4f(0.0), mul_146, valid);
     }
     // [rows, 2]: broadcast_165, mul_166, add_167 … mul_182
-    for (var f = 0u; f < 2u; f++) {
+    for (var f = 0u; f < 2u * once; f++) {
         let div_71 = tile[(8u + f) * 8u + row_lane];
         let mul_166 = div_71 * mul_164;
         let add_167 = mul_166 + mul_166;
@@ -855,7 +939,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(2u + f) * 8u + row_lane] = mul_182;
     }
     // dense_172 [rows, 32] = sub_171 [2] · actor.mlp.2.wᵀ
-    for (var c = 0u; c < 32u; c += 8u) {
+    for (var c = 0u; c < 32u * once; c += 8u) {
         var a0 = vec4f(0.0);
         var a1 = vec4f(0.0);
         var a2 = vec4f(0.0);
@@ -894,7 +978,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(4u + (c + 7u)) * 8u + row_lane] = a7;
     }
     // [rows, 32]: mul_174
-    for (var f = 0u; f < 32u; f++) {
+    for (var f = 0u; f < 32u * once; f++) {
         let dense_172 = tile[(4u + f) * 8u + row_lane];
         let mishslope_173 = tile[(154u + f) * 8u + row_lane];
         let mul_174 = dense_172 * mishslope_173;
@@ -902,7 +986,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         scratch[scratch_base + (207u + f) * 8u + row_lane] = select(vec4f(0.0), mul_174, valid);
     }
     // dense_175 [rows, 32] = mul_174 [32] · actor.mlp.1.wᵀ
-    for (var c = 0u; c < 32u; c += 8u) {
+    for (var c = 0u; c < 32u * once; c += 8u) {
         var a0 = vec4f(0.0);
         var a1 = vec4f(0.0);
         var a2 = vec4f(0.0);
@@ -911,7 +995,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a5 = vec4f(0.0);
         var a6 = vec4f(0.0);
         var a7 = vec4f(0.0);
-        for (var k = 0u; k < 32u; k += 4u) {
+        for (var k = 0u; k < 32u * once; k += 4u) {
             let x0 = tile[(36u + k) * 8u + row_lane];
             let x1 = tile[(36u + (k + 1u)) * 8u + row_lane];
             let x2 = tile[(36u + (k + 2u)) * 8u + row_lane];
@@ -943,7 +1027,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(4u + (c + 7u)) * 8u + row_lane] = a7;
     }
     // [rows, 32]: mul_177
-    for (var f = 0u; f < 32u; f++) {
+    for (var f = 0u; f < 32u * once; f++) {
         let dense_175 = tile[(4u + f) * 8u + row_lane];
         let mishslope_176 = tile[(122u + f) * 8u + row_lane];
         let mul_177 = dense_175 * mishslope_176;
@@ -951,7 +1035,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         scratch[scratch_base + (241u + f) * 8u + row_lane] = select(vec4f(0.0), mul_177, valid);
     }
     // dense_178 [rows, 16] = mul_177 [32] · actor.mlp.0.w[2..18]ᵀ
-    for (var c = 0u; c < 16u; c += 8u) {
+    for (var c = 0u; c < 16u * once; c += 8u) {
         var a0 = vec4f(0.0);
         var a1 = vec4f(0.0);
         var a2 = vec4f(0.0);
@@ -960,7 +1044,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a5 = vec4f(0.0);
         var a6 = vec4f(0.0);
         var a7 = vec4f(0.0);
-        for (var k = 0u; k < 32u; k += 4u) {
+        for (var k = 0u; k < 32u * once; k += 4u) {
             let x0 = tile[(36u + k) * 8u + row_lane];
             let x1 = tile[(36u + (k + 1u)) * 8u + row_lane];
             let x2 = tile[(36u + (k + 2u)) * 8u + row_lane];
@@ -1000,7 +1084,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         scratch[scratch_base + (305u + (c + 7u)) * 8u + row_lane] = select(vec4f(0.0), a7, valid);
     }
     // dense_179 [rows, 16] = dense_178 [16] · actor.t2.wᵀ
-    for (var c = 0u; c < 16u; c += 8u) {
+    for (var c = 0u; c < 16u * once; c += 8u) {
         var a0 = vec4f(0.0);
         var a1 = vec4f(0.0);
         var a2 = vec4f(0.0);
@@ -1009,7 +1093,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a5 = vec4f(0.0);
         var a6 = vec4f(0.0);
         var a7 = vec4f(0.0);
-        for (var k = 0u; k < 16u; k += 4u) {
+        for (var k = 0u; k < 16u * once; k += 4u) {
             let x0 = tile[(4u + k) * 8u + row_lane];
             let x1 = tile[(4u + (k + 1u)) * 8u + row_lane];
             let x2 = tile[(4u + (k + 2u)) * 8u + row_lane];
@@ -1041,14 +1125,14 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(20u + (c + 7u)) * 8u + row_lane] = a7;
     }
     // [rows, 16]: mul_181
-    for (var f = 0u; f < 16u; f++) {
+    for (var f = 0u; f < 16u * once; f++) {
         let dense_179 = tile[(20u + f) * 8u + row_lane];
         let mishslope_180 = tile[(74u + f) * 8u + row_lane];
         let mul_181 = dense_179 * mishslope_180;
         scratch[scratch_base + (323u + f) * 8u + row_lane] = select(vec4f(0.0), mul_181, valid);
     }
     // [rows, 2]: broadcast_184, add_185, select_187, select_189
-    for (var f = 0u; f < 2u; f++) {
+    for (var f = 0u; f < 2u * once; f++) {
         let mul_182 = tile[(2u + f) * 8u + row_lane];
         let add_185 = mul_182 + sub_183;
         let actor_log_std_31 = params_f32[2228u + f];

@@ -28,22 +28,20 @@ var<workgroup> tile: array<vec4f, 320>; // [feature][row lane], 4 rows a lane
 // Draws of four rows at one feature, keyed by (seed, stream, iteration, step, row, feature).
 fn normal4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
     let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
-    return vec4f(
-        normal_draw(key, vec4u(args.step, rows.x, lane, 0u)),
-        normal_draw(key, vec4u(args.step, rows.y, lane, 0u)),
-        normal_draw(key, vec4u(args.step, rows.z, lane, 0u)),
-        normal_draw(key, vec4u(args.step, rows.w, lane, 0u)),
-    );
+    var draws = vec4f(0.0);
+    for (var i = 0u; i < 4u; i++) {
+        draws[i] = normal_draw(key, vec4u(args.step, rows[i], lane, 0u));
+    }
+    return draws;
 }
 
 fn uniform4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
     let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
-    return vec4f(
-        uniform_draw(key, vec4u(args.step, rows.x, lane, 0u)),
-        uniform_draw(key, vec4u(args.step, rows.y, lane, 0u)),
-        uniform_draw(key, vec4u(args.step, rows.z, lane, 0u)),
-        uniform_draw(key, vec4u(args.step, rows.w, lane, 0u)),
-    );
+    var draws = vec4f(0.0);
+    for (var i = 0u; i < 4u; i++) {
+        draws[i] = uniform_draw(key, vec4u(args.step, rows[i], lane, 0u));
+    }
+    return draws;
 }
 
 // shaders/lib/activations.wgsl
@@ -78,19 +76,24 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         var a5 = vec4f(b1.y);
         var a6 = vec4f(b1.z);
         var a7 = vec4f(b1.w);
-        for (var k = 0u; k < 3u; k++) {
-            let x = tile[k * 16u + row_lane];
-            let w = (0u + k * 8u + c) / 4u;
-            let w0 = params[w + 0u];
-            let w1 = params[w + 1u];
-            a0 = fma(x, vec4f(w0.x), a0);
-            a1 = fma(x, vec4f(w0.y), a1);
-            a2 = fma(x, vec4f(w0.z), a2);
-            a3 = fma(x, vec4f(w0.w), a3);
-            a4 = fma(x, vec4f(w1.x), a4);
-            a5 = fma(x, vec4f(w1.y), a5);
-            a6 = fma(x, vec4f(w1.z), a6);
-            a7 = fma(x, vec4f(w1.w), a7);
+        {
+            let x0 = tile[0u * 16u + row_lane];
+            let w00 = params[(0u + 0u * 8u + c) / 4u];
+            let w01 = params[(4u + 0u * 8u + c) / 4u];
+            let x1 = tile[(0u + 1u) * 16u + row_lane];
+            let w10 = params[(8u + 0u * 8u + c) / 4u];
+            let w11 = params[(12u + 0u * 8u + c) / 4u];
+            let x2 = tile[(0u + 2u) * 16u + row_lane];
+            let w20 = params[(16u + 0u * 8u + c) / 4u];
+            let w21 = params[(20u + 0u * 8u + c) / 4u];
+            a0 = fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0)));
+            a1 = fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1)));
+            a2 = fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2)));
+            a3 = fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3)));
+            a4 = fma(x2, vec4f(w21.x), fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4)));
+            a5 = fma(x2, vec4f(w21.y), fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5)));
+            a6 = fma(x2, vec4f(w21.z), fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6)));
+            a7 = fma(x2, vec4f(w21.w), fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7)));
         }
         tile[c * 16u + row_lane] = a0;
         tile[(c + 1u) * 16u + row_lane] = a1;
@@ -131,19 +134,40 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
             var a5 = vec4f(b1.y);
             var a6 = vec4f(b1.z);
             var a7 = vec4f(b1.w);
-            for (var k = 0u; k < 5u; k++) {
-                let x = tile[k * 16u + row_lane];
-                let w = (32u + k * 8u + c) / 4u;
-                let w0 = params[w + 0u];
-                let w1 = params[w + 1u];
-                a0 = fma(x, vec4f(w0.x), a0);
-                a1 = fma(x, vec4f(w0.y), a1);
-                a2 = fma(x, vec4f(w0.z), a2);
-                a3 = fma(x, vec4f(w0.w), a3);
-                a4 = fma(x, vec4f(w1.x), a4);
-                a5 = fma(x, vec4f(w1.y), a5);
-                a6 = fma(x, vec4f(w1.z), a6);
-                a7 = fma(x, vec4f(w1.w), a7);
+            for (var k = 0u; k < 4u; k += 4u) {
+                let x0 = tile[k * 16u + row_lane];
+                let w00 = params[(32u + k * 8u + c) / 4u];
+                let w01 = params[(36u + k * 8u + c) / 4u];
+                let x1 = tile[(k + 1u) * 16u + row_lane];
+                let w10 = params[(40u + k * 8u + c) / 4u];
+                let w11 = params[(44u + k * 8u + c) / 4u];
+                let x2 = tile[(k + 2u) * 16u + row_lane];
+                let w20 = params[(48u + k * 8u + c) / 4u];
+                let w21 = params[(52u + k * 8u + c) / 4u];
+                let x3 = tile[(k + 3u) * 16u + row_lane];
+                let w30 = params[(56u + k * 8u + c) / 4u];
+                let w31 = params[(60u + k * 8u + c) / 4u];
+                a0 = fma(x3, vec4f(w30.x), fma(x2, vec4f(w20.x), fma(x1, vec4f(w10.x), fma(x0, vec4f(w00.x), a0))));
+                a1 = fma(x3, vec4f(w30.y), fma(x2, vec4f(w20.y), fma(x1, vec4f(w10.y), fma(x0, vec4f(w00.y), a1))));
+                a2 = fma(x3, vec4f(w30.z), fma(x2, vec4f(w20.z), fma(x1, vec4f(w10.z), fma(x0, vec4f(w00.z), a2))));
+                a3 = fma(x3, vec4f(w30.w), fma(x2, vec4f(w20.w), fma(x1, vec4f(w10.w), fma(x0, vec4f(w00.w), a3))));
+                a4 = fma(x3, vec4f(w31.x), fma(x2, vec4f(w21.x), fma(x1, vec4f(w11.x), fma(x0, vec4f(w01.x), a4))));
+                a5 = fma(x3, vec4f(w31.y), fma(x2, vec4f(w21.y), fma(x1, vec4f(w11.y), fma(x0, vec4f(w01.y), a5))));
+                a6 = fma(x3, vec4f(w31.z), fma(x2, vec4f(w21.z), fma(x1, vec4f(w11.z), fma(x0, vec4f(w01.z), a6))));
+                a7 = fma(x3, vec4f(w31.w), fma(x2, vec4f(w21.w), fma(x1, vec4f(w11.w), fma(x0, vec4f(w01.w), a7))));
+            }
+            {
+                let x0 = tile[4u * 16u + row_lane];
+                let w00 = params[(32u + 4u * 8u + c) / 4u];
+                let w01 = params[(36u + 4u * 8u + c) / 4u];
+                a0 = fma(x0, vec4f(w00.x), a0);
+                a1 = fma(x0, vec4f(w00.y), a1);
+                a2 = fma(x0, vec4f(w00.z), a2);
+                a3 = fma(x0, vec4f(w00.w), a3);
+                a4 = fma(x0, vec4f(w01.x), a4);
+                a5 = fma(x0, vec4f(w01.y), a5);
+                a6 = fma(x0, vec4f(w01.z), a6);
+                a7 = fma(x0, vec4f(w01.w), a7);
             }
             tile[(5u + c) * 16u + row_lane] = a0;
             tile[(5u + (c + 1u)) * 16u + row_lane] = a1;

@@ -2,12 +2,16 @@
 //! checkpoint continues it, and what is refused. Without an adapter these tests say that they were skipped; with
 //! REQUIRE_GPU they fail.
 
+#[path = "../algorithms/support.rs"]
+#[allow(dead_code)]
+mod algorithms;
 #[path = "../common/mod.rs"]
 mod common;
 mod support;
 
 mod determinism;
 mod evaluation;
+mod gradient;
 mod iteration;
 mod numbers;
 mod refusals;

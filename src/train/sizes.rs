@@ -1,0 +1,148 @@
+//! What fits: counts that are refused before anything is allocated, and the sizes that depend on batch and adapter.
+
+use std::collections::HashMap;
+
+use super::TrainError;
+use super::layout::ParamLayout;
+use super::program::Program;
+use crate::algo::Agent;
+use crate::env::MAX_ENVS;
+use crate::fuse::Target;
+use crate::gpu::Engine;
+use crate::kernels::weight_gradients::{GradJob, plan_weight_gradients};
+
+/// Largest part of a partial-gradient buffer.
+const PARTIALS_BYTES: u64 = 64 << 20;
+
+/// Scratch that one kernel may fill before its gradients are summed; more only costs cache misses.
+pub(super) const SCRATCH_BYTES: u64 = 256 << 20;
+
+/// The plan target for an adapter.
+pub fn target(engine: &Engine) -> Target {
+    let limits = engine.limits();
+    if engine.adapter().software {
+        return Target { workgroup_bytes: limits.workgroup_bytes.min(32 << 10), ..Target::SOFTWARE };
+    }
+    Target { workgroup_bytes: limits.workgroup_bytes.min(48 << 10), ..Target::PORTABLE }
+}
+
+pub(super) fn check_counts(envs: usize, steps: usize, minibatches: usize) -> Result<(), TrainError> {
+    if envs == 0 || envs > MAX_ENVS as usize {
+        return Err(TrainError::Setting(format!("`num_envs` is {envs}, expected 1..={MAX_ENVS}")));
+    }
+    if let Some(key) = [("horizon", steps), ("minibatches", minibatches)].iter().find(|(_, value)| *value == 0) {
+        return Err(TrainError::Setting(format!("`{}` is 0, expected at least 1", key.0)));
+    }
+    let samples = envs.checked_mul(steps).filter(|s| u32::try_from(*s).is_ok());
+    let Some(samples) = samples else {
+        return Err(TrainError::Setting(format!(
+            "`num_envs` {envs} times `horizon` {steps} is more than {} samples; use fewer environments",
+            u32::MAX
+        )));
+    };
+    if samples % minibatches != 0 {
+        let divisors: Vec<String> = (1..=samples.min(1024))
+            .filter(|d| samples % d == 0)
+            .filter(|d| d.abs_diff(minibatches) <= minibatches)
+            .map(|d| d.to_string())
+            .collect();
+        return Err(TrainError::Setting(format!(
+            "`minibatches` is {minibatches}, which does not divide the batch of {envs} environments x {steps} steps = {samples}; near it: {}",
+            divisors.join(", ")
+        )));
+    }
+    Ok(())
+}
+
+pub(super) fn check_memory(
+    what: &str,
+    bytes: u64,
+    limit: u64,
+    config: &crate::algo::TrainConfig,
+) -> Result<(), TrainError> {
+    if bytes <= limit {
+        return Ok(());
+    }
+    let fits = (config.num_envs as u64 * limit / bytes).max(1);
+    Err(TrainError::Setting(format!(
+        "`num_envs` is {}: the {what} buffer would take {:.1} MiB, the adapter binds at most {:.1} MiB; expected at most about {fits}",
+        config.num_envs,
+        bytes as f64 / 1048576.0,
+        limit as f64 / 1048576.0,
+    )))
+}
+
+/// Sizes that depend on the batch and the adapter.
+pub(super) struct Sizes {
+    pub chunks: u32,
+    pub slices: u32,
+    pub partials: u32,
+    pub scratch_bytes: u64,
+    pub table: Vec<u32>,
+}
+
+impl Sizes {
+    pub fn new(
+        engine: &Engine,
+        program: &Program,
+        params: &ParamLayout,
+        agent: &Agent,
+        (batch, envs): (u32, u32),
+        scratch_bytes: u64,
+    ) -> Result<Self, TrainError> {
+        let limits = engine.limits();
+        let limit = limits.storage_binding_bytes.min(limits.buffer_bytes);
+        let scratch_limit = limit.min(scratch_bytes);
+        let update = &program.update;
+        let tile_rows = update.shape.rows();
+        let per_tile = update.scratch_bytes(tile_rows).max(1);
+        let tiles = batch.div_ceil(tile_rows);
+        let tiles_at_once = (scratch_limit / per_tile).min(u64::from(limits.workgroups_per_dimension)) as u32;
+        if tiles_at_once == 0 {
+            return Err(TrainError::Setting(format!(
+                "`hidden`: one tile of the update needs {per_tile} bytes of scratch, the adapter binds {limit}; use narrower layers"
+            )));
+        }
+        let chunks = tiles.div_ceil(tiles_at_once);
+        let gradient_words = params.trained_words + agent.update.means.len() as u32;
+        let copies = copies(&update.jobs);
+        let wanted = if engine.adapter().software { 2 } else { 32 };
+        let per_chunk = tiles.div_ceil(chunks);
+        let affordable =
+            (PARTIALS_BYTES.min(limit) / (u64::from(gradient_words) * 4 * u64::from(chunks * copies))).max(1);
+        let slices = wanted.min(per_chunk).min(affordable as u32).max(1);
+        let mut jobs = update.jobs.clone();
+        spread_copies(&mut jobs, slices * chunks * gradient_words);
+        let mut scratch_bytes = update.scratch_bytes(per_chunk * tile_rows);
+        let envs = agent_rows(agent, envs);
+        for kernel in program.kernels().iter().filter(|k| k.desc.name != update.desc.name) {
+            scratch_bytes = scratch_bytes.max(kernel.scratch_bytes(envs));
+        }
+        Ok(Self {
+            chunks,
+            slices,
+            partials: slices * chunks * copies,
+            scratch_bytes,
+            table: plan_weight_gradients(&jobs),
+        })
+    }
+}
+
+/// Rows of the widest dispatch outside the update.
+fn agent_rows(agent: &Agent, envs: u32) -> u32 {
+    agent.prepare.iter().map(|p| p.rows as u32).chain([envs]).max().unwrap_or(envs)
+}
+
+/// How often the most used gradient word is written: each use gets partial gradients of its own.
+pub(super) fn copies(jobs: &[GradJob]) -> u32 {
+    jobs.iter().map(|a| jobs.iter().filter(|b| a.out_word == b.out_word).count() as u32).max().unwrap_or(1)
+}
+
+pub(super) fn spread_copies(jobs: &mut [GradJob], stride: u32) {
+    let mut seen: HashMap<u32, u32> = HashMap::new();
+    for job in jobs {
+        let copy = seen.entry(job.out_word).or_default();
+        job.out_word += *copy * stride;
+        *copy += 1;
+    }
+}
