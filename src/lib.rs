@@ -6,7 +6,7 @@
 //!
 //! In the order in which data passes through them:
 //!
-//! - [`env`]: environments as folders with a manifest and a WGSL program, run in batches on the device.
+//! - [`mod@env`]: environments as folders with a manifest and a WGSL program, run in batches on the device.
 //! - [`algo`]: PolicyFlow and PPO as graphs, their hyper-parameters and presets.
 //! - [`nn`] and [`flow`]: networks, interpolation paths, time sampling and midpoint integration, as graph builders.
 //! - [`ir`]: the compute graph, its derivatives, and its meaning in f64.

@@ -94,7 +94,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// Contents of the parameter buffer (padded; see [`ParamLayout`]). Waits for the device.
+    /// Contents of the parameter buffer (padded; see [`ParamLayout`](super::ParamLayout)). Waits for the device.
     pub fn parameters(&mut self) -> Result<Vec<f32>, TrainError> {
         let bytes = self.engine.read(self.plan.params, 0, u64::from(self.layout.words) * 4)?;
         Ok(words(&bytes))
