@@ -154,6 +154,6 @@ mod tests {
     #[test]
     fn checksum_is_the_published_crc32c_under_the_tfrecord_mask() {
         // CRC-32C of "123456789" is e3069283 (RFC 3720, B.4 uses the same polynomial).
-        assert_eq!(masked_crc(b"123456789"), (0xe306_9283_u32 >> 15 | 0xe306_9283_u32 << 17).wrapping_add(0xa282_ead8));
+        assert_eq!(masked_crc(b"123456789"), 0xe306_9283_u32.rotate_right(15).wrapping_add(0xa282_ead8));
     }
 }
