@@ -16,7 +16,7 @@ use super::stream;
 use super::terms::{self, ActionNoise};
 use crate::flow::{SampledTimes, TimeSampling, grid_time, midpoint};
 use crate::ir::{Builder, Graph, GraphError, NodeId};
-use crate::nn::{Distribution, FoldedVelocity, Initializer, OutputInit, Tensor, VelocityNetwork, VelocityShape};
+use crate::nn::{Distribution, FoldedVelocity, Initializer, Tensor, VelocityNetwork, VelocityShape};
 
 /// Fields of the rollout that the update reads or GAE needs.
 const ROLLOUT: [&str; 5] = ["z", "phi1", "noise", "logp", "value"];
@@ -75,12 +75,7 @@ fn initial_tensors(config: &PolicyFlowConfig, spaces: Spaces, seed: u64) -> Vec<
     shape(config, spaces).initialize(&mut init, "actor", config.output_init);
     let log_std = Distribution::Constant(config.train.init_std.ln());
     init.push("actor.log_std".into(), 1, spaces.action, true, log_std);
-    // A zero output layer is for the flow, which then starts as the identity; the critic only starts small.
-    let critic = match config.output_init {
-        OutputInit::Zero => OutputInit::Small,
-        other => other,
-    };
-    terms::initialize_critic(&mut init, &config.train, spaces.observation, critic);
+    terms::initialize_critic(&mut init, &config.train, spaces.observation, config.output_init);
     init.finish()
 }
 
