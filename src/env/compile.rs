@@ -49,7 +49,13 @@ pub(super) fn compile(env: &Environment, text: &str) -> Result<Module, EnvError>
         spans.sort_by_key(|(span, _)| span.to_range().map_or(usize::MAX, |r| r.len()));
         located(env, text, &message, &spans)
     })?;
-    Ok(module)
+    // Environments run side by side and some invocations have none: a barrier would not be reached by all.
+    match crate::gpu::lint(text).into_iter().next() {
+        Some(finding) => {
+            Err(EnvError::Wgsl { path: env.wgsl_path(), line: finding.line, column: 1, message: finding.message })
+        }
+        None => Ok(module),
+    }
 }
 
 /// Layout of one environment's entry in the state buffer: bytes of the whole entry, and of the user's `State` in its front.

@@ -48,10 +48,12 @@ pub enum FuseError {
         what: String,
     },
     /// A value is wider than the design limit.
-    #[error("graph `{graph}`: a value is {width} wide, expected at most {limit}")]
+    #[error("graph `{graph}`: {value} is {width} wide, expected at most {limit}")]
     TooWide {
         /// The graph.
         graph: String,
+        /// What it computes.
+        value: String,
         /// Its width.
         width: usize,
         /// The limit.
@@ -131,9 +133,9 @@ impl TileKernel {
 
 /// Lower a graph: `shuffled` kernels read sample `shuffle(first_row + row)`, others sample `first_row + row`.
 pub fn lower(graph: &Graph, placement: &Placement, target: &Target, shuffled: bool) -> Result<TileKernel, FuseError> {
-    let widest = graph.nodes.iter().map(|n| n.width).max().unwrap_or(1);
-    if widest > MAX_WIDTH {
-        return Err(FuseError::TooWide { graph: graph.name.clone(), width: widest, limit: MAX_WIDTH });
+    if let Some(node) = graph.nodes.iter().find(|n| n.width > MAX_WIDTH) {
+        let (graph, value) = (graph.name.clone(), describe(graph, &node.op));
+        return Err(FuseError::TooWide { graph, value, width: node.width, limit: MAX_WIDTH });
     }
     let limit = 32 - print::ARGS_WORDS;
     if graph.uniforms.len() > limit {
@@ -164,6 +166,19 @@ pub fn lower(graph: &Graph, placement: &Placement, target: &Target, shuffled: bo
         loop_iterations: iterations,
         uniforms,
     })
+}
+
+/// A value in words, for messages.
+fn describe(graph: &Graph, op: &Op) -> String {
+    match op {
+        Op::Input(i) => format!("input `{}`", graph.inputs[i.0 as usize].name),
+        Op::Param(p) => format!("parameter `{}`", graph.params[p.0 as usize].name),
+        Op::Dense(dense) => {
+            let weights = dense.terms.iter().map(|t| graph.params[t.weight.param.0 as usize].name.as_str());
+            format!("the dense layer of `{}`", weights.collect::<Vec<_>>().join("`, `"))
+        }
+        op => format!("{op:?}"),
+    }
 }
 
 fn work(graph: &Graph) -> Work {

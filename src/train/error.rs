@@ -26,7 +26,7 @@ pub enum TrainError {
     #[error("{0}")]
     Setting(String),
     /// A loss, gradient, reward or observation that is not a number.
-    #[error("iteration {iteration}: {what} is not finite; the last good checkpoint is kept")]
+    #[error("iteration {iteration}: {what} is not finite; checkpoints written before it are kept")]
     NonFinite {
         /// Where.
         iteration: u64,

@@ -7,7 +7,7 @@ use super::TrainError;
 use super::iteration::{Clock, Kernels, Plan, STATS};
 use super::layout::{PADDING_WORDS, ParamLayout, RolloutLayout};
 use super::program::{BoundKernel, BoundTile, Program, Roles};
-use super::sizes::{SCRATCH_BYTES, Sizes, check_counts, check_memory, target};
+use super::sizes::{SCRATCH_BYTES, Sizes, check_counts, check_loops, check_memory, target};
 use super::trainer::{Buffers, TrainOptions, Trainer};
 use crate::algo::Spaces;
 use crate::env::{EnvArgs, EnvKernels, Environment};
@@ -70,32 +70,31 @@ impl Trainer {
         let sizes = Sizes::new(&engine, &program, &layout, &agent, (batch, envs), scratch_bytes)?;
         let state_bytes = env_kernels.slot_bytes * u64::from(envs);
         let limit = engine.limits().storage_binding_bytes.min(engine.limits().buffer_bytes);
-        check_memory("rollout", rollout.bytes(), limit, &config)?;
-        check_memory("environment state", state_bytes, limit, &config)?;
+        check_loops(&engine, &config)?;
 
         let advantage_partials = u64::from(envs.div_ceil(gae::GROUP)) * gae::PARTIAL_WORDS as u64;
         let gradient_words = u64::from(layout.trained_words) + agent.update.means.len() as u64;
-        let roles = Roles::allocate(
-            &mut engine,
-            "",
-            &[
-                ("params", u64::from(layout.words + PADDING_WORDS)),
-                ("frozen", u64::from(layout.frozen_words + PADDING_WORDS)),
-                ("rollout", rollout.words),
-                ("scratch", sizes.scratch_bytes / 4),
-                ("partials", u64::from(sizes.partials) * gradient_words),
-                ("gradient", gradient_words),
-                ("moments", u64::from(layout.trained_words) * 2),
-                ("norms", gradient_words.div_ceil(u64::from(reduce_gradients::GROUP))),
-                ("control", control::words(agent.update.means.len()) as u64),
-                ("jobs", sizes.table.len() as u64),
-                ("stats", u64::from(envs * STATS)),
-                ("sums", u64::from(STATS)),
-                ("carry", u64::from(envs) * spaces.observation as u64),
-                ("states", state_bytes / 4),
-                ("advantage_partials", advantage_partials),
-            ],
-        )?;
+        let buffers = [
+            ("params", u64::from(layout.words + PADDING_WORDS)),
+            ("frozen", u64::from(layout.frozen_words + PADDING_WORDS)),
+            ("rollout", rollout.words),
+            ("scratch", sizes.scratch_bytes / 4),
+            ("partials", u64::from(sizes.partials) * gradient_words),
+            ("gradient", gradient_words),
+            ("moments", u64::from(layout.trained_words) * 2),
+            ("norms", gradient_words.div_ceil(u64::from(reduce_gradients::GROUP))),
+            ("control", control::words(agent.update.means.len()) as u64),
+            ("jobs", sizes.table.len() as u64),
+            ("stats", u64::from(envs * STATS)),
+            ("sums", u64::from(STATS)),
+            ("carry", u64::from(envs) * spaces.observation as u64),
+            ("states", state_bytes / 4),
+            ("advantage_partials", advantage_partials),
+        ];
+        for (name, words) in buffers {
+            check_memory(name, words * 4, limit, &config)?;
+        }
+        let roles = Roles::allocate(&mut engine, "", &buffers)?;
         let (moments, states) = (roles.get("moments")?, roles.get("states")?);
         let (sums, jobs) = (roles.get("sums")?, roles.get("jobs")?);
         let plan = Plan {

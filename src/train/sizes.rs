@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::TrainError;
 use super::layout::ParamLayout;
 use super::program::Program;
-use crate::algo::Agent;
+use crate::algo::{Agent, TrainConfig};
 use crate::env::MAX_ENVS;
 use crate::fuse::Target;
 use crate::gpu::Engine;
@@ -54,12 +54,25 @@ pub(super) fn check_counts(envs: usize, steps: usize, minibatches: usize) -> Res
     Ok(())
 }
 
-pub(super) fn check_memory(
-    what: &str,
-    bytes: u64,
-    limit: u64,
-    config: &crate::algo::TrainConfig,
-) -> Result<(), TrainError> {
+/// Handwritten kernels that loop over steps or environments, on drivers that silently leave long loops. Generated
+/// kernels are checked where they are bound.
+pub(super) fn check_loops(engine: &Engine, config: &TrainConfig) -> Result<(), TrainError> {
+    let Some(limit) = engine.adapter().loop_iterations.map(|l| l as usize) else { return Ok(()) };
+    // `gae` walks the steps; `sum_columns` has one workgroup for all environments.
+    let loops = [("horizon", config.horizon, limit), ("num_envs", config.num_envs, limit * SUM_LANES)];
+    match loops.iter().find(|(_, value, most)| value > most) {
+        Some((key, value, most)) => Err(TrainError::Setting(format!(
+            "`{key}` is {value}: adapter `{}` silently stops loops after {limit} iterations; expected at most {most}",
+            engine.adapter().name
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Environments for every loop iteration of `sum_columns`: 256 lanes over 4 columns, less the tree that adds the lanes.
+const SUM_LANES: usize = 63;
+
+pub(super) fn check_memory(what: &str, bytes: u64, limit: u64, config: &TrainConfig) -> Result<(), TrainError> {
     if bytes <= limit {
         return Ok(());
     }
@@ -111,6 +124,11 @@ impl Sizes {
         let affordable =
             (PARTIALS_BYTES.min(limit) / (u64::from(gradient_words) * 4 * u64::from(chunks * copies))).max(1);
         let slices = wanted.min(per_chunk).min(affordable as u32).max(1);
+        // Drivers that leave long loops: a slice's loop over tiles, row quads and loop segments must stay below the limit.
+        let segments = update.jobs.iter().map(|j| u64::from(j.segments)).max().unwrap_or(1);
+        let trips = u64::from(per_chunk) * u64::from(tile_rows / 4) * segments;
+        let least = engine.adapter().loop_iterations.map_or(1, |most| trips.div_ceil(u64::from(most / 2)));
+        let slices = slices.max(least as u32);
         let mut jobs = update.jobs.clone();
         spread_copies(&mut jobs, slices * chunks * gradient_words);
         let mut scratch_bytes = update.scratch_bytes(per_chunk * tile_rows);

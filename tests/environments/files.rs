@@ -225,6 +225,14 @@ fn every_generated_module_is_accepted_by_naga_its_writers_and_by_tint_where_pres
 }
 
 #[test]
+fn a_barrier_in_a_program_is_refused_at_its_line() {
+    let text = std::fs::read_to_string("envs/multigoal/env.wgsl").expect("the program");
+    let line = text.lines().position(|l| l.contains("let wanted")).expect("the line") + 1;
+    let error = program_message("    let wanted =", "    workgroupBarrier(); let wanted =");
+    assert!(error.starts_with(&format!("multigoal/env.wgsl:{line}:")), "{error}");
+}
+
+#[test]
 fn state_entries_have_the_size_of_their_wgsl_layout() {
     // vec2f + vec2f + 4 words of bookkeeping; f32 + f32 + 4 words; vec2f + 4 words.
     for (name, bytes) in [("multigoal", 32), ("pendulum", 24), ("multigoal-sql", 24)] {

@@ -40,6 +40,39 @@ fn more_environments_than_memory_are_refused_with_the_limit_and_a_number_that_fi
 }
 
 #[test]
+fn scratch_beyond_the_adapter_is_refused_by_the_setting_too() {
+    let environment = environment("multigoal");
+    let Some(engine) = engine() else { return };
+    let limit = engine.limits().storage_binding_bytes.min(engine.limits().buffer_bytes);
+    drop(engine);
+    if limit >= 2 << 30 {
+        return eprintln!("SKIPPED: the adapter binds {limit} bytes");
+    }
+    let error = refusal(&environment, |a| {
+        let train = a.train_mut();
+        (train.num_envs, train.horizon, train.minibatches, train.hidden) = (400_000, 1, 64, vec![512]);
+    });
+    let text = error.unwrap().to_string();
+    assert!(text.contains("`num_envs` is 400000: the scratch buffer would take"), "{text}");
+}
+
+#[test]
+fn loops_that_a_driver_would_leave_are_refused_by_name() {
+    let environment = environment("multigoal");
+    let Some(engine) = engine() else { return };
+    let Some(limit) = engine.adapter().loop_iterations else {
+        return eprintln!("SKIPPED: the adapter does not limit loops");
+    };
+    drop(engine);
+    let error = refusal(&environment, |a| {
+        let train = a.train_mut();
+        (train.num_envs, train.horizon, train.minibatches) = (1, limit as usize + 1, 1);
+    });
+    let text = error.unwrap().to_string();
+    assert!(text.contains(&format!("`horizon` is {}", limit + 1)) && text.contains("at most 65535"), "{text}");
+}
+
+#[test]
 fn counts_out_of_range_are_refused_by_name() {
     let environment = environment("multigoal");
     type Change = fn(&mut Algorithm);
