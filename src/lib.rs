@@ -36,6 +36,7 @@
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 #![warn(missing_docs)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod algo;
 pub mod env;

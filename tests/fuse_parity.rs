@@ -222,7 +222,7 @@ fn policyflow_and_ppo_programs_match() {
     let ppo = PpoConfig { train: config.train.clone(), ..PpoConfig::default() };
     for algorithm in [Algorithm::PolicyFlow(config), Algorithm::Ppo(ppo)] {
         let agent = algorithm.agent(spaces, 3).unwrap();
-        let prepared = agent.prepare.iter().map(|p| p.graph.clone()).filter(|g| g.name != "fold_time");
+        let prepared = agent.prepare.iter().map(|p| p.graph.clone());
         let whole: Vec<Graph> =
             prepared.chain([agent.act.clone(), agent.act_zero.clone(), agent.value.clone()]).collect();
         check_all(&whole, &[2, 50], false, 1e-4);

@@ -172,7 +172,7 @@ fn every_path_time_sampling_loss_form_and_activation_gives_valid_modules_within_
 }
 
 #[test]
-fn every_width_from_1_to_512_gives_valid_modules_within_the_limits() {
+fn widths_at_the_corners_of_1_to_512_give_valid_modules_within_the_limits() {
     let mut modules = Modules::default();
     for hidden in ["[1]", "[3, 5]", "[5, 1, 3]", "[33]", "[33, 129]", "[129, 5, 33]", "[512]", "[512, 512]"] {
         let hidden = format!("hidden={hidden}");

@@ -157,7 +157,7 @@ fn several_times_average_the_ratios() {
 }
 
 #[test]
-fn the_ratio_is_exactly_one_and_the_divergence_its_offset_while_the_policies_agree() {
+fn in_f64_the_direct_graph_has_ratio_one_and_every_graph_the_offset_as_divergence_while_the_policies_agree() {
     let config = flow_config();
     let agent = flow_agent(&config);
     let params = ready(&agent, 0.0);
