@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 
-use flowmill::algo::{Algorithm, Layer, SettingsError};
+use flowmill::algo::{Algorithm, Layer, SettingsError, TrainConfig};
 use flowmill::env::{Environment, load};
 use flowmill::gpu::Engine;
 use flowmill::report::{BuildInfo, Console, DeviceLine, RunDir, RunIdentity, write_atomic};
@@ -106,6 +106,9 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     }
     out.say(format!("run {} · preset {} · seed {}", dir.path().display(), config.preset, config.seed));
 
+    if let Some(warning) = decayed(config.algorithm.train()) {
+        eprintln!("warning: {warning}");
+    }
     out.say("compiling ...");
 
     catch_interrupt();
@@ -281,6 +284,17 @@ fn take_steps(args: &Args, config: &mut RunConfig) -> Result<(), Failure> {
     let (name, iterations) = (config.algorithm.name(), config.algorithm.train().iterations);
     config.label(format!("{name}.iterations={iterations}"));
     Ok(config.algorithm.validate()?)
+}
+
+/// What to know about a run that is longer than the decay of its learning rate.
+fn decayed(train: &TrainConfig) -> Option<String> {
+    let (decay, total) = (train.lr_decay_iterations, train.iterations);
+    (decay > 0 && total > decay).then(|| {
+        format!(
+            "the learning rate is 0 from iteration {decay} on, of {total}: `lr_decay_iterations` is {decay}, \
+             expected 0 (no decay) or at least {total}"
+        )
+    })
 }
 
 /// The seed asked for; -1 draws one.
