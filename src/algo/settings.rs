@@ -179,6 +179,10 @@ fn check_together<T: Settings>(train: &TrainConfig) -> Result<(), SettingsError>
     Ok(())
 }
 
+/// Most environments side by side: one dispatch of 65535 workgroups of 64. It is `env::MAX_ENVS`, written out because
+/// algorithms know nothing of environments.
+const MAX_ENVS: i64 = 65_535 * 64;
+
 /// Numbers that a key accepts.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Range {
@@ -202,7 +206,7 @@ impl Range {
     /// The range of a key, for keys that hold numbers.
     fn of(key: &str) -> Option<Range> {
         Some(match key {
-            "num_envs" => Range::Whole(1, 1 << 24),
+            "num_envs" => Range::Whole(1, MAX_ENVS),
             "horizon" | "iterations" | "lr_decay_iterations" | "w_b_decay_iterations" => {
                 Range::Whole(if key.ends_with("decay_iterations") { 0 } else { 1 }, 1_000_000)
             }
@@ -248,5 +252,13 @@ impl Range {
             Range::Closed(low, high) => (real(&|x| low <= x && x <= high), format!("{low} <= {key} <= {high}")),
         };
         (!accepted).then_some(expected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn as_many_environments_are_accepted_as_a_dispatch_holds() {
+        assert_eq!(super::MAX_ENVS, i64::from(crate::env::MAX_ENVS));
     }
 }

@@ -5,6 +5,7 @@
 mod adapters;
 mod check;
 mod config;
+mod directory;
 mod envs;
 mod eval;
 mod failure;

@@ -1,7 +1,7 @@
 //! MultiGoal's measure on a policy: trajectories from the origin, and first actions there.
 
 use flowmill::env::Manifest;
-use flowmill::gpu::Engine;
+use flowmill::gpu::{Engine, GpuError};
 use flowmill::plot::{MultiGoalSnapshot, Trajectories};
 use flowmill::report::multigoal::{Coverage, FirstActions, GOALS, coverage, first_actions, goal};
 use flowmill::train::{Evaluator, TrainError};
@@ -25,6 +25,16 @@ pub fn applies(manifest: &Manifest) -> bool {
         (f64::from(point[0]) - x).hypot(f64::from(point[1]) - y) < 1e-3
     };
     goals.len() == GOALS && manifest.action.len() == 2 && goals.iter().enumerate().all(near)
+}
+
+/// Whether an evaluator failed because this adapter has no room for it, which is no reason not to train.
+pub fn does_not_fit(error: &TrainError) -> bool {
+    let of_device = |error: &GpuError| matches!(error, GpuError::BufferLimit { .. } | GpuError::OutOfMemory { .. });
+    match error {
+        TrainError::Setting(_) => true,
+        TrainError::Gpu(error) => of_device(error),
+        _ => false,
+    }
 }
 
 /// Rolls the policy out. The two parts draw from rounds `2 * iteration` and the one after it.
@@ -69,4 +79,19 @@ pub fn describe(ends: &Coverage, first: &FirstActions) -> String {
         first.first_action_entropy,
         first.first_action_strong
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_errors_of_size_let_the_training_go_on_without_the_measure() {
+        let limit = "max_buffer_size";
+        let large = GpuError::BufferLimit { name: "rollout".into(), bytes: 8, limit, maximum: 4 };
+        let full = GpuError::OutOfMemory { name: "rollout".into(), bytes: 8, allocated: 0, message: String::new() };
+        assert!(does_not_fit(&large.into()) && does_not_fit(&full.into()));
+        assert!(!does_not_fit(&GpuError::DeviceLost("gone".into()).into()));
+        assert!(!does_not_fit(&TrainError::NonFinite { iteration: 1, what: "loss".into() }));
+    }
 }

@@ -1,8 +1,9 @@
 //! `flowmill plot`.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
-use flowmill::plot::{draw_run, draw_runs};
+use flowmill::plot::{REWARD_TAG, draw_run, draw_runs};
 use flowmill::report::RunDir;
 use serde_json::json;
 
@@ -21,7 +22,10 @@ pub struct Args {
 
 /// Seeds of one configuration share a curve.
 pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
-    let dirs = args.runs.iter().map(|path| RunDir::open(path)).collect::<Result<Vec<_>, _>>()?;
+    // The same run twice, however it is written, is one run.
+    let mut seen = HashSet::new();
+    let runs = args.runs.iter().filter(|path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.to_path_buf())));
+    let dirs = runs.map(|path| RunDir::open(path)).collect::<Result<Vec<_>, _>>()?;
     let files = match (dirs.as_slice(), &args.out) {
         ([run], None) => draw_run(run)?,
         (runs, folder) => {
@@ -32,6 +36,10 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         }
     };
     let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    if files.is_empty() {
+        let names: Vec<String> = dirs.iter().map(|dir| dir.path().display().to_string()).collect();
+        eprintln!("nothing to draw: {} has neither two values of `{REWARD_TAG}` nor snapshots", names.join(", "));
+    }
     files.iter().for_each(|file| out.say(file));
     out.object(&json!({ "files": files }))
 }

@@ -94,11 +94,20 @@ impl Session {
             }
             let buffers = trainer.parameter_buffers();
             let parts = trainer.split();
-            let made = Evaluator::new(parts, buffers, EvalNoise::Sample, multigoal::ENVS, multigoal::SAMPLES)?;
+            let made = Evaluator::new(parts, buffers, EvalNoise::Sample, multigoal::ENVS, multigoal::SAMPLES);
             // Some drivers compile at the first dispatch: not in the middle of the training.
-            made.run(trainer.engine(), 1, 1, config.seed, 0)?;
-            kernels += trainer.agent().prepare.len() + 3;
-            Some(made)
+            let tried = made.and_then(|made| made.run(trainer.engine(), 1, 1, config.seed, 0).map(|_| made));
+            match tried {
+                Ok(made) => {
+                    kernels += trainer.agent().prepare.len() + 3;
+                    Some(made)
+                }
+                Err(error) if multigoal::does_not_fit(&error) => {
+                    eprintln!("warning: MultiGoal's measures are skipped: {}", Failure::from(error));
+                    None
+                }
+                Err(error) => return Err(error.into()),
+            }
         } else {
             None
         };

@@ -2,9 +2,8 @@
 
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use flowmill::algo::{Algorithm, Layer, SettingsError};
+use flowmill::algo::{Algorithm, Layer, SettingsError, TrainConfig};
 use flowmill::env::{Environment, load};
 use flowmill::gpu::Engine;
 use flowmill::report::{BuildInfo, Console, DeviceLine, RunDir, RunIdentity, write_atomic};
@@ -13,6 +12,7 @@ use serde_json::{Map, Value, json};
 use toml::Value as Setting;
 
 use super::config::{Overrides, RunConfig};
+use super::directory::Opened;
 use super::policy::{self, Found};
 use super::session::{Session, catch_interrupt};
 use super::{Failure, Output, engine};
@@ -89,7 +89,8 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         seed: config.seed,
         overrides: config.overrides.clone(),
     };
-    let dir = directory(args, resumed.as_ref(), &identity)?;
+    let opened = directory(args, resumed.as_ref(), &identity)?;
+    let dir = opened.dir.clone();
     let name = dir.path().file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let console = Console::new(&name, out.json());
     let build = build_info(&engine, identity);
@@ -105,24 +106,26 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     }
     out.say(format!("run {} · preset {} · seed {}", dir.path().display(), config.preset, config.seed));
 
+    if let Some(warning) = decayed(config.algorithm.train()) {
+        eprintln!("warning: {warning}");
+    }
     out.say("compiling ...");
 
     catch_interrupt();
     let options = TrainOptions { algorithm: config.algorithm.clone(), seed: config.seed };
     let made = Trainer::new(engine, environment, options).map_err(Failure::from);
-    let restored = made.and_then(|mut trainer| {
+    let begun = made.and_then(|mut trainer| {
         if let Some(found) = &resumed {
             let failed = |e| Failure::from(e).context(found.path.display());
             trainer.restore(&found.checkpoint).map_err(failed)?;
         }
-        Ok(trainer)
+        dir.write_config(&config.to_toml())?;
+        write_command(&dir)?;
+        dir.write_build(&build)?;
+        let every = args.checkpoint_every.unwrap_or((config.algorithm.train().iterations as u64 / 10).max(1));
+        Session::new(trainer, dir, config, console, (every, !args.no_plots))
     });
-    let trainer = restored.inspect_err(|_| remove_if_new(&dir))?;
-    dir.write_config(&config.to_toml())?;
-    write_command(&dir)?;
-    dir.write_build(&build)?;
-    let every = args.checkpoint_every.unwrap_or((config.algorithm.train().iterations as u64 / 10).max(1));
-    let mut session = Session::new(trainer, dir, config, console, (every, !args.no_plots))?;
+    let mut session = begun.inspect_err(|_| opened.remove())?;
     let (summary, interrupted) = session.train()?;
 
     let path = session.dir.path().display().to_string();
@@ -283,6 +286,17 @@ fn take_steps(args: &Args, config: &mut RunConfig) -> Result<(), Failure> {
     Ok(config.algorithm.validate()?)
 }
 
+/// What to know about a run that is longer than the decay of its learning rate.
+fn decayed(train: &TrainConfig) -> Option<String> {
+    let (decay, total) = (train.lr_decay_iterations, train.iterations);
+    (decay > 0 && total > decay).then(|| {
+        format!(
+            "the learning rate is 0 from iteration {decay} on, of {total}: `lr_decay_iterations` is {decay}, \
+             expected 0 (no decay) or at least {total}"
+        )
+    })
+}
+
 /// The seed asked for; -1 draws one.
 fn seed(asked: Option<i64>) -> Result<u64, Failure> {
     match asked {
@@ -297,14 +311,14 @@ fn seed(asked: Option<i64>) -> Result<u64, Failure> {
 }
 
 /// The run's directory: the one asked for, that of the resumed run, or a new one under runs/.
-fn directory(args: &Args, resumed: Option<&Found>, identity: &RunIdentity) -> Result<RunDir, Failure> {
+fn directory(args: &Args, resumed: Option<&Found>, identity: &RunIdentity) -> Result<Opened, Failure> {
     if let Some(path) = &args.run_dir {
-        return Ok(RunDir::create_at(path)?);
+        return Ok(Opened::at(path)?);
     }
     if let Some(run) = resumed.and_then(|found| found.run.as_deref()) {
-        return Ok(RunDir::open(run)?);
+        return Ok(Opened::of_run(run)?);
     }
-    Ok(RunDir::create(Path::new("runs"), identity, SystemTime::now())?)
+    Ok(Opened::under(Path::new("runs"), identity)?)
 }
 
 /// `command.txt`, a line more for each time that the run was resumed.
@@ -317,13 +331,6 @@ fn write_command(dir: &RunDir) -> Result<(), Failure> {
         write_atomic(&path, format!("{earlier}{last}").as_bytes())?;
     }
     Ok(())
-}
-
-/// A run that could not begin leaves no directory behind; nothing that holds a file is removed.
-fn remove_if_new(dir: &RunDir) {
-    for folder in [dir.checkpoints(), dir.plots(), dir.path().to_path_buf()] {
-        let _ = std::fs::remove_dir(folder);
-    }
 }
 
 fn build_info(engine: &Engine, run: RunIdentity) -> BuildInfo {

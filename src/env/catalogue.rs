@@ -141,7 +141,7 @@ pub fn load(name_or_path: &str) -> Result<Environment, EnvError> {
     }
     let known: Vec<String> = environments().into_iter().map(|e| e.name).collect();
     let nearest = nearest(name_or_path, known.iter().map(String::as_str));
-    Err(EnvError::Unknown { name: name_or_path.to_string(), nearest, known })
+    Err(EnvError::Unknown { name: name_or_path.to_string(), nearest, known, searched: search_path() })
 }
 
 #[cfg(test)]

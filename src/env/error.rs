@@ -6,7 +6,10 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum EnvError {
     /// No folder of that name on the search path.
-    #[error("unknown environment `{name}`{}; known: {}", did_you_mean(.nearest), list(.known))]
+    #[error(
+        "unknown environment `{name}`{}; known: {}; searched: {} (FLOWMILL_ENVS adds folders)",
+        did_you_mean(.nearest), list(.known), folders(.searched)
+    )]
     Unknown {
         /// What was asked for.
         name: String,
@@ -14,6 +17,8 @@ pub enum EnvError {
         nearest: Option<String>,
         /// All names on the search path.
         known: Vec<String>,
+        /// The folders of the search path.
+        searched: Vec<PathBuf>,
     },
     /// A file that cannot be read.
     #[error("{}: {source}", .path.display())]
@@ -68,6 +73,10 @@ fn did_you_mean(nearest: &Option<String>) -> String {
 
 fn list(names: &[String]) -> String {
     if names.is_empty() { "none".to_string() } else { names.join(", ") }
+}
+
+fn folders(paths: &[PathBuf]) -> String {
+    list(&paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>())
 }
 
 /// The candidate most similar to `name`, if any is similar enough to be a likely typing error or completion.

@@ -140,9 +140,21 @@ fn plot_draws_one_run_into_its_folder_and_several_side_by_side() {
     let out = folder.path().to_str().unwrap();
     let one = json(&["plot", run]);
     assert!(one["files"].as_array().unwrap().len() >= 6, "{one}");
-    let several = json(&["plot", run, run, "--out", out]);
+    let twice = json(&["plot", run, &format!("{run}/.")]);
+    assert_eq!(twice, one, "the same run again is no second run");
+    let several = json(&["plot", run, "--out", out]);
     for file in several["files"].as_array().unwrap() {
         let path = file.as_str().unwrap();
         assert!(path.starts_with(out) && fs::metadata(path).unwrap().len() > 0, "{path}");
     }
+}
+
+#[test]
+fn plot_of_a_run_with_nothing_to_draw_says_so() {
+    let run = TempDir::new().unwrap();
+    fs::write(run.path().join("metrics.csv"), "iteration,env_steps,seconds,Train/mean_reward\n1,64,0.5,-3.0\n")
+        .unwrap();
+    let (code, stdout, stderr) = parts(&flowmill().arg("plot").arg(run.path()).output().unwrap());
+    assert_eq!((code, stdout.as_str()), (0, ""), "{stderr}");
+    assert!(stderr.starts_with("nothing to draw: ") && stderr.lines().count() == 1, "{stderr}");
 }
