@@ -3,6 +3,7 @@
 use flowmill::env::{CheckOptions, MAX_ENVS, check, load};
 use serde_json::json;
 
+use super::parse::whole;
 use super::{Failure, Output, engine};
 
 /// Run an environment under zero, random and extreme actions and report what a trainer would stumble over
@@ -11,13 +12,13 @@ pub struct Args {
     /// Name on the search path, or path to the folder
     env: String,
     /// Environments side by side
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(2..=MAX_ENVS as i64))]
+    #[arg(long, default_value_t = 256, allow_negative_numbers = true, value_parser = whole::<u32>(2, MAX_ENVS.into()))]
     num_envs: u32,
     /// Steps under each kind of action
-    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 2000, allow_negative_numbers = true, value_parser = whole::<u32>(1, 1_000_000))]
     steps: u32,
     /// Seed of resets, steps and actions
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true, value_parser = whole::<u64>(0, u64::MAX.into()))]
     seed: u64,
     /// Adapter name, index, or `software`
     #[arg(long)]

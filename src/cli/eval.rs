@@ -7,6 +7,7 @@ use flowmill::train::{Episodes, EvalNoise, Evaluator};
 use serde_json::{Map, Value, json};
 
 use super::config::RunConfig;
+use super::parse::whole;
 use super::{Failure, Output, engine, multigoal, policy};
 
 /// Roll a trained policy out without learning: returns, lengths, and MultiGoal's measures
@@ -21,7 +22,7 @@ pub struct Args {
     #[arg(long, value_parser = ["sample", "zero"], default_value = "sample")]
     noise: String,
     /// Seed of resets and noise; the run's own by default
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = whole::<u64>(0, u64::MAX.into()))]
     seed: Option<u64>,
     /// Adapter name, index, or `software`
     #[arg(long)]

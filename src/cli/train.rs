@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 
 use flowmill::algo::{Algorithm, Layer, SettingsError, TrainConfig};
-use flowmill::env::{Environment, load};
+use flowmill::env::{Environment, MAX_ENVS, load};
 use flowmill::gpu::Engine;
 use flowmill::report::{BuildInfo, Console, DeviceLine, RunDir, RunIdentity, write_atomic};
 use flowmill::train::{TrainOptions, Trainer};
@@ -13,9 +13,15 @@ use toml::Value as Setting;
 
 use super::config::{Overrides, RunConfig};
 use super::directory::Opened;
+use super::parse::{drawn_seed, whole};
 use super::policy::{self, Found};
 use super::session::{Session, catch_interrupt};
 use super::{Failure, Output, engine};
+
+/// Most iterations of a run.
+const MAX_ITERATIONS: u64 = 1_000_000;
+/// Most environment steps of a run; fewer where its iterations are short.
+const MAX_STEPS: i128 = 1_000_000_000_000_000;
 
 /// Train a policy
 #[derive(clap::Args)]
@@ -33,16 +39,16 @@ pub struct Args {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Seed of everything; -1 draws one and prints it
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, allow_negative_numbers = true, value_parser = drawn_seed)]
     seed: Option<i64>,
     /// Environments side by side
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, allow_negative_numbers = true, value_parser = whole::<i64>(1, MAX_ENVS.into()))]
     num_envs: Option<i64>,
     /// Iterations of rollout and update
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, allow_negative_numbers = true, value_parser = whole::<i64>(1, MAX_ITERATIONS.into()))]
     iterations: Option<i64>,
     /// Environment steps over all environments, rounded up to whole iterations
-    #[arg(long, conflicts_with = "iterations", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000_000))]
+    #[arg(long, allow_negative_numbers = true, conflicts_with = "iterations", value_parser = whole::<u64>(1, MAX_STEPS))]
     steps: Option<u64>,
     /// Adapter name, index, or `software`
     #[arg(long)]
@@ -174,7 +180,7 @@ fn fresh(args: &Args, opened: &mut Option<Engine>) -> Result<(RunConfig, Environ
     let file = Layer { origin, table: environment.presets.clone() };
     let flat: Vec<(String, String, Setting)> =
         overrides.algorithm.iter().map(|(k, v)| (algorithm.clone(), k.clone(), v.clone())).collect();
-    let algorithm = Algorithm::resolve(&algorithm, &preset, &file, &flat).map_err(|e| blame(args, e))?;
+    let algorithm = Algorithm::resolve(&algorithm, &preset, &file, &flat)?;
     let environment_name = if Path::new(&given).components().count() > 1 || Path::new(&given).is_absolute() {
         std::fs::canonicalize(&given).map_or(given, |path| path.display().to_string())
     } else {
@@ -260,26 +266,16 @@ fn sets(args: &Args) -> Vec<String> {
     args.set.iter().cloned().chain(counts(args).into_iter().map(|(key, value)| format!("{key}={value}"))).collect()
 }
 
-/// Names the option where a refused value did not come from `--set`.
-fn blame(args: &Args, mut error: SettingsError) -> Failure {
-    if let SettingsError::Value { origin, key, .. } = &mut error {
-        let option = match key.as_str() {
-            "num_envs" if args.num_envs.is_some() => Some("--num-envs: "),
-            "iterations" if args.iterations.is_some() => Some("--iterations: "),
-            _ => None,
-        };
-        if let Some(option) = option {
-            *origin = option.into();
-        }
-    }
-    error.into()
-}
-
 /// `--steps` in whole iterations.
 fn take_steps(args: &Args, config: &mut RunConfig) -> Result<(), Failure> {
     let Some(steps) = args.steps else { return Ok(()) };
     let train = config.algorithm.train_mut();
     let of_one = (train.num_envs * train.horizon) as u64;
+    if steps.div_ceil(of_one) > MAX_ITERATIONS {
+        let most = u128::from(of_one) * u128::from(MAX_ITERATIONS);
+        let why = format!("{MAX_ITERATIONS} iterations of {of_one} steps");
+        return Err(Failure::Input(format!("`--steps` is {steps}, expected 1..={most} ({why})")));
+    }
     train.iterations = steps.div_ceil(of_one) as usize;
     let (name, iterations) = (config.algorithm.name(), config.algorithm.train().iterations);
     config.label(format!("{name}.iterations={iterations}"));
@@ -291,8 +287,9 @@ fn decayed(train: &TrainConfig) -> Option<String> {
     let (decay, total) = (train.lr_decay_iterations, train.iterations);
     (decay > 0 && total > decay).then(|| {
         format!(
-            "the learning rate is 0 from iteration {decay} on, of {total}: `lr_decay_iterations` is {decay}, \
-             expected 0 (no decay) or at least {total}"
+            "the learning rate is 0 from iteration {} on, of {total}: `lr_decay_iterations` is {decay}, \
+             expected 0 (no decay) or at least {total}",
+            decay + 1
         )
     })
 }
@@ -304,7 +301,7 @@ fn seed(asked: Option<i64>) -> Result<u64, Failure> {
         // The standard library keys each hasher from the system's randomness; short enough to type again.
         Some(-1) => Ok(std::hash::RandomState::new().build_hasher().finish() >> 33),
         Some(seed) => {
-            let wrong = |_| Failure::Input(format!("--seed is {seed}, expected -1 (draw one) or at least 0"));
+            let wrong = |_| Failure::Input(format!("`--seed` is {seed}, expected -1 or 0..={}", i64::MAX));
             u64::try_from(seed).map_err(wrong)
         }
     }

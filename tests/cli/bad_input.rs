@@ -72,11 +72,14 @@ fn values_out_of_range_name_key_value_and_range() {
         (&quick(&["--set", "clip=2"]), &["`policyflow.clip` is 2", "0 < clip < 1"]),
         (&quick(&["--set", "activation=mich"]), &["mich", "did you mean `mish`?"]),
         (&quick(&["--set", "hidden=[1000]"]), &["`policyflow.hidden` is [1000]", "1..=512"]),
-        (&quick(&["--num-envs", "0"]), &["--num-envs", "is 0", "1..=4194240"]),
-        (&quick(&["--num-envs", "-5"]), &["--num-envs", "is -5"]),
-        (&quick(&["--iterations", "0"]), &["--iterations", "is 0"]),
-        (&quick(&["--seed", "-2"]), &["--seed is -2", "-1 (draw one)"]),
-        (&quick(&["--steps", "0"]), &["--steps"]),
+        (&quick(&["--num-envs", "0"]), &["`--num-envs` is 0, expected 1..=4194240"]),
+        (&quick(&["--num-envs", "-5"]), &["`--num-envs` is -5"]),
+        (&quick(&["--iterations", "0"]), &["`--iterations` is 0, expected 1..=1000000"]),
+        (&quick(&["--seed", "-2"]), &["`--seed` is -2"]),
+        (&quick(&["--seed", "abc"]), &["`--seed` is abc, expected -1 or 0..=9223372036854775807"]),
+        (&quick(&["--steps", "0"]), &["`--steps` is 0, expected 1..="]),
+        (&quick(&["--steps", "1000000000000000"]), &["`--steps` is 1000000000000000", "1000000 iterations"]),
+        (&["check", "pendulum", "--num-envs", "1"], &["`--num-envs` is 1, expected 2..=4194240"]),
         (&quick(&["--set", "env.horizon=0"]), &["`env.horizon` is 0", "1..="]),
         (&quick(&["--set", "minibatches=3"]), &["`policyflow.minibatches` is 3", "divisor", "131072"]),
         (&["eval", "x", "--episodes", "0"], &["--episodes"]),
@@ -100,6 +103,13 @@ fn too_many_environments_for_the_memory_name_setting_and_limit() {
     assert!(stderr.starts_with("error: `num_envs` is 4000000") && stderr.contains("MiB"), "{stderr}");
     assert!(stderr.contains("at most about"), "{stderr}");
     assert!(!dir.exists(), "a run that could not begin leaves no directory");
+
+    let (code, _, stderr) = parts(&{
+        let args = ["train", "multigoal", "--algo", "ppo", "--preset", "quick", "--run-dir"];
+        flowmill().args(args).arg(parent.path()).args(more).output().unwrap()
+    });
+    assert_eq!(code, 2, "{stderr}");
+    assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0, "an empty folder of the user's stays as it was");
 }
 
 #[test]

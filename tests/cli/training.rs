@@ -134,8 +134,9 @@ fn a_finished_run_goes_on_in_place_with_more_iterations_and_keeps_what_its_state
         assert_eq!(code, 2, "{more:?}: {stderr}");
         assert!(stderr.starts_with("error: ") && stderr.contains(words), "{more:?}: {stderr}");
     }
-    let (code, _, stderr) = resume(&["--iterations", "2"]);
+    let (code, _, stderr) = resume(&["--iterations", "2", "--set", "lr_decay_iterations=1"]);
     assert_eq!(code, 0, "{stderr}");
+    assert!(stderr.contains("warning: the learning rate is 0 from iteration 2 on"), "{stderr}");
     assert_eq!(read_metrics(&run).unwrap().iteration, [1, 2]);
     checkpoint(&run, "iteration-000002");
 }
