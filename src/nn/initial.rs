@@ -68,23 +68,20 @@ impl Distribution {
     }
 }
 
-/// Draws every tensor from a PCG64 stream of its own, chosen by its name: a tensor's values are a function of the seed, its
-/// name and its distribution, whatever other tensors an agent has and in which order they come.
+/// Draws tensors one after the other from one PCG64 stream; the order of the calls is part of what a seed means.
 pub struct Initializer {
-    seed: u64,
     random: Pcg64,
     tensors: Vec<Tensor>,
 }
 
 impl Initializer {
-    /// No tensors yet.
+    /// A stream that is a function of `seed` alone.
     pub fn new(seed: u64) -> Self {
-        Self { seed, random: stream(seed, ""), tensors: Vec::new() }
+        Self { random: Pcg64::seed_from_u64(seed), tensors: Vec::new() }
     }
 
     /// Appends a tensor `[rows, cols]`.
     pub fn push(&mut self, name: String, rows: usize, cols: usize, trained: bool, distribution: Distribution) {
-        self.random = stream(self.seed, &name);
         let values = (0..rows * cols).map(|_| self.draw(distribution) as f32).collect();
         self.tensors.push(Tensor { name, rows, cols, trained, values });
     }
@@ -107,16 +104,6 @@ impl Initializer {
     fn unit(&mut self) -> f64 {
         (self.random.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
-}
-
-/// The generator of a name: PCG's stream number is the FNV-1a hash of the name.
-fn stream(seed: u64, name: &str) -> Pcg64 {
-    let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    let name = name.bytes().fold(0xcbf2_9ce4_8422_2325, fnv);
-    // The state of `seed_from_u64` is well mixed even for neighbouring seeds.
-    let mut mixed = Pcg64::seed_from_u64(seed);
-    let state = u128::from(mixed.next_u64()) << 64 | u128::from(mixed.next_u64());
-    Pcg64::new(state, u128::from(name))
 }
 
 #[cfg(test)]
