@@ -226,7 +226,7 @@ fn policyflow_and_ppo_programs_match() {
         let whole: Vec<Graph> =
             prepared.chain([agent.act.clone(), agent.act_zero.clone(), agent.value.clone()]).collect();
         check_all(&whole, &[2, 50], false, 1e-4);
-        check_all(&[agent.update.clone()], &[2, 90], true, 1e-3);
+        check_all(std::slice::from_ref(&agent.update), &[2, 90], true, 1e-3);
     }
 }
 
