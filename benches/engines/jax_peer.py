@@ -2,10 +2,11 @@
 
     python jax_peer.py --threads 2
 
-It picks the fastest variant of jax_policyflow.py for each job, holds it against the fixtures of the float64 reference (all variants
-with --check), says `ready {json}`, and answers lines of standard input: `time SHAPE JOB` with seconds (a sampler dispatch, one
-optimiser step), or `error: TEXT`. Shapes A and B and jobs `sampler`, `step`; `sampler-given`, `step-given` are the same without random draws,
-`step-same` is restricted to flowmill's own arithmetic (see `Stepping.embedding`). Needs jax, numpy, safetensors.
+It picks the fastest variant of jax_policyflow.py for each job, holds it against the fixtures of the float64 reference (all
+variants with --check), says `ready {json}`, and answers lines of standard input: `time SHAPE JOB` with seconds (a sampler
+dispatch, one optimiser step), or `error: TEXT`. Shapes are A and B, jobs `sampler` and `step`; `sampler-given` and `step-given`
+are the same without random draws.
+Needs jax, numpy, safetensors.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import os
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -39,6 +41,7 @@ def arguments():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--check", action="store_true", help="compare with the fixtures, time nothing")
     parser.add_argument("--verbose", action="store_true", help="seconds of every variant on standard error")
+    parser.add_argument("--seconds", type=float, default=0.3, help="length of a measurement")
     parser.add_argument("--rows", type=int, nargs=2, metavar=("SAMPLER", "STEP"), help="rows, for a trial")
     parser.add_argument("--first-variant", action="store_true", help="choose nothing, for a trial")
     return parser.parse_args()
@@ -71,7 +74,6 @@ STEPPING = {
     "scan": (1, 8),
     "draws": ("threefry2x32", "philox4x32"),
 }
-STEPPING_SAME = STEPPING | {"embedding": ("rows",)}
 
 
 # --- against the reference -------------------------------------------------------------------------------------------
@@ -203,7 +205,7 @@ class Data:
         self.node = jnp.asarray(rng.integers(0, 2 * setup.steps + 1, rows), jnp.int32)
 
     def sampling(self, choice):
-        """`(repeat(count), 1)`: `count` calls of the sampler, ended by a wait."""
+        """A `Job`: calls of the sampler."""
         run = jax.jit(sampler(self.setup, choice), donate_argnums=() if choice.draws == "given" else (2,))
         draws = self.draws if choice.draws == "given" else jax.random.key(1, impl=choice.draws)
 
@@ -212,39 +214,55 @@ class Data:
             for _ in range(count):
                 stores, draws = run(self.frozen, self.obs, draws)
             jax.block_until_ready(stores)
+            return stores["logp"]
 
-        return repeat, 1
+        return Job(repeat)
 
     def stepping(self, choice):
-        """`(repeat(count), steps)`: `count` calls of so many optimiser steps each, ended by a wait."""
+        """A `Job`: calls of one or more optimiser steps."""
         shapes = {k: v.shape for k, v in self.params.items()}
         whole = optimiser_step(self.setup, choice, self.freqs, shapes)
         given = choice.draws == "given"
         donated = (0,) if given else (0, 3)
         run = jax.jit(lambda *args: whole(*args)[:3], donate_argnums=donated)
-        state, draws = start(self.params, choice), self.node if given else jax.random.key(1, impl=choice.draws)
+        state, draws = None, self.node if given else jax.random.key(1, impl=choice.draws)
+
+        def reset():
+            nonlocal state
+            state = jax.block_until_ready(start(self.params, choice))
 
         def repeat(count):
             nonlocal state, draws
             for _ in range(count):
                 state, draws, means = run(state, self.frozen, self.batch, draws)
             jax.block_until_ready((state, means))
+            return means["loss"]
 
-        return repeat, choice.scan
+        return Job(repeat, choice.scan, reset)
 
 
-def seconds(job, total, average=statistics.median, batches=5):
-    """Seconds of one sampler call or step: batches of calls that last `total` seconds together, a wait after each."""
-    repeat, inner = job
-    started = time.perf_counter()
-    repeat(1)
-    count = max(1, round(total / batches / (time.perf_counter() - started)))
-    taken = []
-    for _ in range(batches):
+@dataclasses.dataclass
+class Job:
+    """What is timed: `repeat(count)` calls with a wait at the end, and what prepares that."""
+
+    repeat: Callable
+    inner: int = 1  # sampler dispatches or optimiser steps in a call
+    reset: Callable = lambda: None  # not timed: a policy far from the one that collected the batch would be another job
+
+    def batch(self, count):
+        """Seconds of one of `count` calls."""
+        self.reset()
         started = time.perf_counter()
-        repeat(count)
-        taken.append((time.perf_counter() - started) / (count * inner))
-    return average(taken)
+        result = self.repeat(count)
+        taken = time.perf_counter() - started
+        if not np.isfinite(np.asarray(result)).all():
+            sys.exit("a result is not finite")
+        return taken / count
+
+    def seconds(self, total, average=statistics.median, batches=5):
+        """Seconds of one sampler dispatch or step: the average of batches that last `total` seconds together."""
+        count = min(64, max(1, round(total / batches / self.batch(1))))
+        return average([self.batch(count) for _ in range(batches)]) / self.inner
 
 
 def fastest(make, choice, options, name):
@@ -254,8 +272,8 @@ def fastest(make, choice, options, name):
     def timed(candidate):
         if candidate not in known:
             job = make(candidate)
-            job[0](2)
-            known[candidate] = (seconds(job, 0.15, min), job)  # what else runs only adds
+            job.batch(2)
+            known[candidate] = (job.seconds(0.15, min), job)  # what else runs only adds
             if ARGS.verbose:
                 print(f"{name} {candidate} {known[candidate][0] * 1e3:.3f} ms", file=sys.stderr)
         return known[candidate][0]
@@ -279,14 +297,13 @@ def jobs():
         plan = {
             "sampler": (data.sampling, Sampling(), sampling),
             "step": (data.stepping, Stepping(), STEPPING),
-            "step-same": (data.stepping, Stepping(), STEPPING_SAME),
         }
         for job, (make, choice, options) in plan.items():
             table[name, job], chosen[f"{name} {job}"] = fastest(make, choice, options, f"{name} {job}")
         check({chosen[f"{name} {job}"] for job in plan}, CHECKED[name])
         for job, make in (("sampler", data.sampling), ("step", data.stepping)):
             given = make(dataclasses.replace(chosen[f"{name} {job}"], draws="given"))
-            given[0](2)
+            given.batch(2)
             table[name, f"{job}-given"] = given
     return table, {k: dataclasses.asdict(v) for k, v in chosen.items()}
 
@@ -304,7 +321,7 @@ def main():
     for line in sys.stdin:
         match line.split():
             case ["time", shape, job] if (shape, job) in table:
-                print(f"{seconds(table[shape, job], 0.3):.9f}", flush=True)
+                print(f"{table[shape, job].seconds(ARGS.seconds):.9f}", flush=True)
             case ["quit"]:
                 return
             case _:

@@ -287,8 +287,8 @@ def start(params, choice):
 def optimiser_step(setup, choice, freqs, shapes):
     """`run(optimiser, frozen, batch, draws) -> (optimiser, draws, means, grads)`, `choice.scan` steps on the same batch.
 
-    `draws` is a key, or the nodes `[B]` with `draws="given"`; `grads` are for checks alone, and empty with `scan` above 1 (an unused
-    result costs nothing inside a jitted caller).
+    `draws` is a key, or the nodes `[B]` with `draws="given"`; `grads` are for checks alone, and empty with `scan` above 1 (an
+    unused result costs nothing inside a jitted caller).
     """
     evaluate = jax.value_and_grad(loss_of(setup, choice, freqs), has_aux=True)
     flat = choice.adam == "flat"
