@@ -56,7 +56,6 @@ import numpy as np  # noqa: E402
 from jax_policyflow import Sampling, Setup, Stepping, fold, optimiser_step, sampler, start, unflatten  # noqa: E402
 from safetensors.numpy import load_file  # noqa: E402
 
-
 FIXTURES = Path(__file__).resolve().parents[2] / "tests" / "fixtures"
 CHECKED = {"A": ("policyflow_multigoal",), "B": ("policyflow_quadruped", "policyflow_three_layers")}
 TOLERANCE = 1e-4
