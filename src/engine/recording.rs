@@ -174,8 +174,13 @@ impl Recording {
     pub fn scope<T>(&mut self, name: &'static str, body: impl FnOnce(&mut Self) -> T) -> T {
         self.commands.push(Command::BeginScope(name));
         let out = body(self);
-        self.commands.push(Command::EndScope);
+        self.end_scope();
         out
+    }
+
+    /// Closes the innermost scope; [`Recording::scope`] does it by itself.
+    pub fn end_scope(&mut self) {
+        self.commands.push(Command::EndScope);
     }
 
     /// The first dispatch of every kernel, each over a single workgroup: enough to make a driver compile it.
