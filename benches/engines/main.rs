@@ -12,6 +12,7 @@
 mod peer;
 mod report;
 mod shapes;
+mod widths;
 mod worker;
 
 use std::path::{Path, PathBuf};

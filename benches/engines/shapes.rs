@@ -7,6 +7,8 @@ use flowmill::env::{self, Environment};
 use flowmill::fuse::TileArgs;
 use flowmill::train::{TrainOptions, Trainer};
 
+use crate::widths::quadruped;
+
 /// Names of the shapes: A is MultiGoal with the preset `quick`, B has the widths of a quadruped.
 pub const SHAPES: [&str; 2] = ["A", "B"];
 
@@ -77,51 +79,17 @@ impl Bench {
 }
 
 /// The commands of a scope.
-fn scope(recording: &Recording, name: &str) -> Result<Recording> {
-    let begin = recording.commands.iter().position(|c| matches!(c, Command::BeginScope(n) if n == name));
-    let rest = &recording.commands[begin.with_context(|| format!("no scope `{name}`"))? + 1..];
-    let end = rest.iter().position(|c| matches!(c, Command::EndScope)).unwrap_or(rest.len());
-    Ok(Recording { commands: rest[..end].to_vec() })
+fn scope(recording: &Recording, name: &'static str) -> Result<Recording> {
+    let begin = recording.commands().iter().position(|c| *c == Command::BeginScope(name));
+    let begin = begin.with_context(|| format!("no scope `{name}`"))?;
+    let length = recording.commands()[begin..].iter().position(|c| *c == Command::EndScope);
+    let end = length.with_context(|| format!("scope `{name}` has no end"))? + begin;
+    Ok(recording.filtered(|index, _| index > begin && index < end))
 }
 
 /// The first dispatch of a graph's kernel.
 fn policy(recording: &Recording) -> Option<Recording> {
-    let is_graph = |d: &Dispatch| d.immediates.len() == size_of::<TileArgs>();
-    let found = recording.commands.iter().find(|c| matches!(c, Command::Dispatch(d) if is_graph(d)))?;
-    Some(Recording { commands: vec![found.clone()] })
+    let is_graph = |d: &Dispatch| recording.bytes(d.immediates).len() == size_of::<TileArgs>();
+    let found = recording.commands().iter().position(|c| matches!(c, Command::Dispatch(d) if is_graph(d)))?;
+    Some(recording.filtered(|index, _| index == found))
 }
-
-/// An environment of the quadruped's widths; the dynamics do not matter here.
-fn quadruped() -> Result<Environment> {
-    let folder = std::env::temp_dir().join(format!("flowmill-bench-{}", std::process::id()));
-    let channels = |count: usize| -> String {
-        (0..count).map(|i| format!("  {{ name = \"c{i}\", low = -10.0, high = 10.0 }},\n")).collect()
-    };
-    std::fs::create_dir_all(&folder)?;
-    let manifest = format!(
-        "name = \"bench\"\ndescription = \"widths only\"\nlicence = \"MIT\"\nsource = \"none\"\ndt = 0.02\nhorizon = 100\n\
-         random_lanes = 1\nobservation = [\n{}]\naction = [\n{}]\n",
-        channels(48),
-        channels(12)
-    );
-    std::fs::write(folder.join("env.toml"), manifest)?;
-    std::fs::write(folder.join("env.wgsl"), PROGRAM)?;
-    std::fs::write(folder.join("train.toml"), "")?;
-    let environment = env::load(&folder.display().to_string());
-    std::fs::remove_dir_all(&folder)?;
-    Ok(environment?)
-}
-
-const PROGRAM: &str = "
-struct State { x: f32 }
-fn reset(random: Random) -> State { return State(random_uniform(random, 0u)); }
-fn step(state: ptr<function, State>, action: array<f32, ACTION_DIM>, random: Random) -> StepResult {
-    (*state).x = clamp((*state).x + 0.01 * action[0], -1.0, 1.0);
-    return StepResult((*state).x, false);
-}
-fn observe(state: State) -> array<f32, OBS_DIM> {
-    var obs: array<f32, OBS_DIM>;
-    for (var i = 0u; i < OBS_DIM; i++) { obs[i] = sin(state.x * f32(i + 1u)); }
-    return obs;
-}
-";

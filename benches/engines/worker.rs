@@ -85,11 +85,11 @@ fn batch(bench: &mut Bench, job: &str, count: usize) -> Result<f64> {
 
 /// A loss or gradient that is not finite makes the optimiser skip its work.
 fn check_finite(engine: &mut Engine, steps: &Recording) -> Result<()> {
-    let last = steps.commands.iter().rev().find_map(|command| match command {
+    let last = steps.commands().iter().rev().find_map(|command| match command {
         Command::Dispatch(dispatch) => Some(dispatch),
         _ => None,
     });
-    let buffer = last.and_then(|adamw| adamw.buffers.last()).context("no optimiser in the recording")?;
+    let buffer = last.and_then(|adamw| steps.buffers(adamw).last()).context("no optimiser in the recording")?;
     let flag = engine.read(*buffer, control::NON_FINITE as u64 * 4, 4)?;
     if flag != [0; 4] {
         bail!("the loss or a gradient is not finite");
