@@ -18,7 +18,7 @@ mod worker;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 use peer::Peer;
 use report::{Report, Row};
@@ -82,6 +82,10 @@ fn main() -> Result<()> {
     }
     if let Some(file) = &args.page {
         write(file, &report.page())?;
+    }
+    // The CPU engine runs everywhere, the others where somebody installed them.
+    if args.columns.iter().any(|column| column == "cpu") && report.lacks("cpu") {
+        bail!("the CPU engine has no times: see above");
     }
     Ok(())
 }

@@ -92,6 +92,11 @@ fn digits(value: f64) -> String {
 }
 
 impl Report {
+    /// Whether a column lacks a time.
+    pub fn lacks(&self, column: &str) -> bool {
+        self.rows.iter().any(|row| row.of(column).is_empty() || row.of(column).contains(&None))
+    }
+
     /// Headings and cells.
     fn cells(&self) -> Vec<Vec<String>> {
         let mut head = vec!["shape".to_string(), "job".into(), "threads".into()];
@@ -179,7 +184,7 @@ JAX does what a practitioner would write to be fast: one jitted function with do
 folds it, mish with one exponential, vectors of 512 bits where the processor has them. Where it is not obvious what is faster (a
 scan or unrolled steps, blocks of rows, how the times are embedded, tensor by tensor or one vector for AdamW, one step or eight in
 a call, the generator), all are timed at the start and the fastest is taken, also where it needs less arithmetic than
-flowmill's graph. Its rows come contiguous: nothing is shuffled. Before anything is timed, losses, gradients, the optimiser's step and samples of
+flowmill's graph. Its rows come contiguous: nothing is shuffled. Before its times count, losses, gradients, the optimiser's step and samples of
 the chosen program are held against the float64 fixtures of tests/reference to 1e-4.
 *No draws* is the same JAX program with all random numbers given.
 
