@@ -65,7 +65,7 @@ impl Row {
         let seconds: Vec<f64> = self.of(column).iter().flatten().copied().collect();
         let Some((low, middle, high)) = range(seconds) else { return "-".into() };
         let speed = self.matrix_flops as f64 * self.rows as f64 / middle / 1e9;
-        format!("{} ms, {speed:.0} ±{:.0} %", digits(middle * 1e3), (high - low) / middle * 50.0)
+        format!("{} ms, {} ±{:.0} %", digits(middle * 1e3), digits(speed), (high - low) / middle * 50.0)
     }
 
     /// Median of the rounds' ratios, with the smallest and the largest.
@@ -149,7 +149,7 @@ impl Report {
             let text = |key: &str| about.get(key).and_then(Value::as_str).unwrap_or_default();
             let plural = if *threads == 1 { "" } else { "s" };
             let _ = match about.get("error") {
-                Some(why) => writeln!(page, "- {column}, {threads} thread{plural}: missing, {why}"),
+                Some(_) => writeln!(page, "- {column}, {threads} thread{plural}: missing, {}", text("error")),
                 None => writeln!(page, "- {column}, {threads} thread{plural}: {} {}", text("name"), text("version")),
             };
             for (job, variant) in about.get("chosen").and_then(Value::as_object).into_iter().flatten() {
@@ -175,7 +175,7 @@ Two jobs, as training runs them, at two shapes:
 - *A*: MultiGoal with the preset `quick`: observation 4, action 2, hidden 32-32 (mish), embedding 16, 4 midpoint steps.
 - *B*: a quadruped's widths: observation 48, action 12, hidden 128-128-128 (elu), embedding 64, 12 midpoint steps.
 
-A cell is the median over the rounds in milliseconds, the GFLOP/s of matrix products, and half the range of the rounds. All columns count the
+A cell is the median over the rounds in milliseconds, GFLOP/s of matrix products, and half the range of the rounds. All columns count the
 matrix products of flowmill's graph, so speeds in a row compare times. In every round the programs run one after the other, each in
 a process of its own. *X vs Y* is how many times as fast X is as Y: the median of the rounds' ratios, with the smallest and the largest.
 *flowmill baseline* is the CPU engine without AVX.
