@@ -12,6 +12,7 @@
 //! - [`ir`]: the compute graph, its derivatives, and its meaning in f64.
 //! - [`fuse`]: a graph as one WGSL kernel.
 //! - [`kernels`]: the handwritten kernels with their CPU twins, and [`rng`], the counter-based random numbers.
+//! - [`simd`]: vectors of the machine, their mathematics and the matrix product.
 //! - [`gpu`]: adapters, buffers, kernels, recordings, and the engine that executes them.
 //! - [`train`]: memory layout, the iteration as a recording, metrics, checkpoints, evaluation.
 //! - [`report`] and [`plot`]: what a run writes, prints and draws.
@@ -49,4 +50,5 @@ pub mod nn;
 pub mod plot;
 pub mod report;
 pub mod rng;
+pub mod simd;
 pub mod train;
