@@ -6,6 +6,7 @@
 //! warning. `AVX2` and `AVX-512` give the same bytes as long as no sum runs across lanes.
 
 mod dense;
+pub mod draw;
 mod isa;
 mod lane;
 pub mod math;
