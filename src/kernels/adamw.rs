@@ -1,7 +1,7 @@
 //! The optimiser step with its on-device learning rate: twin of `shaders/adamw.wgsl`.
 
 use super::describe;
-use crate::gpu::{KernelDesc, Work};
+use crate::engine::{KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
 
 /// Invocations of one workgroup. Any grid `[n, 1, 1]` with n >= 1 does all words.

@@ -1,7 +1,7 @@
 //! Generalised advantage estimation with time-out bootstrap: twin of `shaders/gae.wgsl`.
 
 use super::describe;
-use crate::gpu::{KernelDesc, Work};
+use crate::engine::{KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
 
 /// Environments of one workgroup: the grid is `envs.div_ceil(GROUP)` by 1 by 1, and so many partials are written.

@@ -2,7 +2,7 @@
 
 use super::describe;
 use super::gae::PARTIAL_WORDS;
-use crate::gpu::{KernelDesc, Work};
+use crate::engine::{KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
 
 /// Invocations of one workgroup. Any grid `[n, 1, 1]` with n >= 1 does the whole array; `count.div_ceil(GROUP)` gives

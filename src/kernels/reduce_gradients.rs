@@ -1,7 +1,7 @@
 //! Gradient from its partial sums, and its squared norm: twin of `shaders/reduce_gradients.wgsl`.
 
 use super::describe;
-use crate::gpu::{KernelDesc, Work};
+use crate::engine::{KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
 
 /// Words of one workgroup: the grid is `words.div_ceil(GROUP)` by 1 by 1, and so many norms are written.

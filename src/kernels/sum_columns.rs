@@ -1,7 +1,7 @@
 //! Column sums of a small table: twin of `shaders/sum_columns.wgsl`.
 
 use super::describe;
-use crate::gpu::{KernelDesc, Work};
+use crate::engine::{KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
 
 /// Immediates; `struct Args` of `shaders/sum_columns.wgsl`.

@@ -1,7 +1,7 @@
 //! All weight gradients in one split-K dispatch: planner and twin of `shaders/weight_gradients.wgsl`.
 
 use super::describe;
-use crate::gpu::{KernelDesc, Work};
+use crate::engine::{KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
 
 /// Invocations of the workgroup.

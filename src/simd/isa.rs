@@ -1,72 +1,71 @@
-//! Instruction sets that kernels are compiled for.
+//! Which vector instructions this processor has.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// An instruction set, from narrow to wide.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+/// A level of vector instructions, chosen once when an engine is opened.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Isa {
-    /// What every machine of the architecture has (SSE2 on x86-64, NEON on aarch64). No fused multiply-add.
+    /// What every processor of the target has (SSE2, NEON); no fused multiply-add.
     Baseline,
-    /// x86-64 with AVX2 and FMA: 8 lanes.
+    /// AVX2 and FMA.
     Avx2,
-    /// x86-64 with AVX-512 F, BW, DQ and VL: 16 lanes.
+    /// AVX-512 F, BW, DQ and VL, beside AVX2 and FMA.
     Avx512,
 }
 
 impl Isa {
-    /// All levels in order.
-    pub const ALL: [Isa; 3] = [Isa::Baseline, Isa::Avx2, Isa::Avx512];
-
-    /// The widest level of this machine.
-    pub fn detect() -> Isa {
-        Isa::ALL.into_iter().rev().find(|isa| isa.available()).unwrap_or(Isa::Baseline)
-    }
-
-    /// Whether this machine executes the level.
-    pub fn available(self) -> bool {
-        match self {
-            Isa::Baseline => true,
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => {
-                Isa::Avx2.available()
-                    && is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512bw")
-                    && is_x86_feature_detected!("avx512dq")
-                    && is_x86_feature_detected!("avx512vl")
+    /// The highest level of this processor.
+    pub fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            let avx512 = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl");
+            if avx2 && avx512 {
+                return Self::Avx512;
             }
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => false,
+            if avx2 {
+                return Self::Avx2;
+            }
         }
+        Self::Baseline
     }
 
-    /// Its name: `baseline`, `avx2` or `avx512`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Isa::Baseline => "baseline",
-            Isa::Avx2 => "avx2",
-            Isa::Avx512 => "avx512",
-        }
+    /// Every level that this processor has, lowest first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        let best = Self::detect();
+        [Self::Baseline, Self::Avx2, Self::Avx512].into_iter().filter(move |isa| *isa <= best)
     }
 }
 
 impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(match self {
+            Self::Baseline => "baseline",
+            Self::Avx2 => "AVX2",
+            Self::Avx512 => "AVX-512",
+        })
     }
 }
 
-/// A name that is no instruction set.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("`{0}` is no instruction set, expected `baseline`, `avx2` or `avx512`")]
-pub struct UnknownIsa(String);
-
 impl FromStr for Isa {
-    type Err = UnknownIsa;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Isa, UnknownIsa> {
-        Isa::ALL.into_iter().find(|isa| isa.name() == text).ok_or_else(|| UnknownIsa(text.to_string()))
+    /// `baseline`, `avx2` or `avx512`, in any case; a level that this processor lacks is refused.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let isa = match text.to_lowercase().replace('-', "").as_str() {
+            "baseline" => Self::Baseline,
+            "avx2" => Self::Avx2,
+            "avx512" => Self::Avx512,
+            _ => return Err(format!("unknown instruction set `{text}`, expected baseline, avx2 or avx512")),
+        };
+        let best = Self::detect();
+        if isa > best {
+            return Err(format!("this processor has no {isa}; its best instruction set is {best}"));
+        }
+        Ok(isa)
     }
 }

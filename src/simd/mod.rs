@@ -24,7 +24,8 @@ pub use x86::{Avx2, Avx512};
 /// Compiles a function that is generic over [`Lane`] once per instruction set.
 ///
 /// `kernel! { pub fn pick(a: A, b: B) = generic; }` defines `pick(isa) -> unsafe fn(A, B)`; `generic::<V>(a, b)` must be
-/// an `#[inline(always)]` unsafe function. The pointer may only be called where [`Isa::available`] holds.
+/// an `#[inline(always)]` unsafe function. The pointer may only be called where
+/// the processor has the instruction set: see [`Isa::detect`].
 #[macro_export]
 macro_rules! kernel {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) = $($generic:ident)::+ $([$($extra:tt)*])?;) => {

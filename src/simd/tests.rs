@@ -4,7 +4,7 @@ use super::*;
 
 /// Instruction sets that this machine executes.
 fn levels() -> Vec<Isa> {
-    Isa::ALL.into_iter().filter(|isa| isa.available()).collect()
+    Isa::available().collect()
 }
 
 macro_rules! mapped {
@@ -119,7 +119,7 @@ fn functions_keep_nan_and_saturate_at_the_ends() {
 
 #[test]
 fn avx2_and_avx512_give_the_same_bytes() {
-    if !Isa::Avx512.available() {
+    if Isa::detect() != Isa::Avx512 {
         return;
     }
     let x = arguments(87.0);
@@ -183,13 +183,4 @@ fn products_of_any_width_are_their_definition_and_touch_nothing_else() {
             }
         }
     }
-}
-
-#[test]
-fn names_of_instruction_sets_are_read_back() {
-    for isa in Isa::ALL {
-        assert_eq!(isa.to_string().parse(), Ok(isa));
-    }
-    assert!("sse".parse::<Isa>().unwrap_err().to_string().contains("`sse`"));
-    assert!(Isa::detect().available());
 }

@@ -1,7 +1,7 @@
 //! The vectors of AVX2 and AVX-512.
 //!
 //! Their functions are safe to name but may only run where the instruction set exists: they are used inside the kernels
-//! that `kernel!` compiles for it and nowhere else, and an engine calls such a kernel only if `Isa::available` holds.
+//! that `kernel!` compiles for it and nowhere else, and an engine calls such a kernel only if the processor has it (`Isa::detect`).
 
 use super::Lane;
 use std::arch::x86_64::*;
