@@ -12,12 +12,8 @@
 //! - [`ir`]: the compute graph, its derivatives, and its meaning in f64.
 //! - [`fuse`]: a graph as one WGSL kernel.
 //! - [`kernels`]: the handwritten kernels with their CPU twins, and [`rng`], the counter-based random numbers.
-<<<<<<< HEAD
-//! - [`gpu`]: adapters, buffers, kernels, recordings, and the engine that executes them.
-=======
 //! - [`engine`]: adapters, buffers, kernels, recordings, and the two engines that execute them, on a GPU and on the CPU.
 //! - [`simd`]: vectors of CPUs, their mathematics and the matrix product.
->>>>>>> main
 //! - [`train`]: memory layout, the iteration as a recording, metrics, checkpoints, evaluation.
 //! - [`report`] and [`plot`]: what a run writes, prints and draws.
 //!

@@ -108,8 +108,7 @@ unsafe fn draw<V: Lane>(d: &Draws) {
             // SAFETY: rows and result have the extents that the caller promised.
             unsafe {
                 let rows = V::bits_load(d.rows.add(row));
-                let words =
-                    threefry::<V>(d.key, [V::bits_splat(d.step), rows, V::bits_splat(feature as u32), zero]);
+                let words = threefry::<V>(d.key, [V::bits_splat(d.step), rows, V::bits_splat(feature as u32), zero]);
                 let value = if d.normal { normal::<V>(words[0], words[1]) } else { unit::<V>(words[0]) };
                 value.store(out.add(row));
             }
@@ -253,8 +252,7 @@ mod tests {
                 for normal in [true, false] {
                     let mut out = vec![0.0f32; 5 * ROWS];
                     let (key_words, out_ptr) = (key.to_words(), out.as_mut_ptr());
-                    let d =
-                        Draws { key: key_words, step: 4, rows: rows.as_ptr(), features: 5, normal, out: out_ptr };
+                    let d = Draws { key: key_words, step: 4, rows: rows.as_ptr(), features: 5, normal, out: out_ptr };
                     // SAFETY: the vectors have the extents, the level is available.
                     unsafe { (kernels.draws)(&d) };
                     for (i, got) in out.iter().enumerate() {
