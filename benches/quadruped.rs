@@ -6,8 +6,8 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use flowmill::algo::{Algorithm, PolicyFlowConfig};
+use flowmill::engine::{Command, Engine, EngineOptions, Recording};
 use flowmill::env;
-use flowmill::gpu::{Command, Engine, EngineOptions, Recording};
 use flowmill::train::{TrainOptions, Trainer};
 
 /// A trainer on an environment of the quadruped's widths; the dynamics do not matter here.

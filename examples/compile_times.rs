@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use flowmill::algo::{Algorithm, Layer, Spaces};
+use flowmill::engine::{BufferId, Engine, EngineOptions, Recording};
 use flowmill::fuse::{Target, TileArgs};
-use flowmill::gpu::{BufferId, Engine, EngineOptions, Recording};
 use flowmill::train::{ParamLayout, Program, RolloutLayout};
 
 fn main() -> anyhow::Result<()> {

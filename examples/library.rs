@@ -1,7 +1,7 @@
 //! Trains a policy from Rust: `cargo run --release --example library [ITERATIONS]`.
 
 use flowmill::algo::{Algorithm, Layer};
-use flowmill::gpu::{Engine, EngineOptions};
+use flowmill::engine::{Engine, EngineOptions};
 use flowmill::train::{TrainOptions, Trainer};
 
 fn main() -> anyhow::Result<()> {

@@ -12,13 +12,14 @@
 //! - [`ir`]: the compute graph, its derivatives, and its meaning in f64.
 //! - [`fuse`]: a graph as one WGSL kernel.
 //! - [`kernels`]: the handwritten kernels with their CPU twins, and [`rng`], the counter-based random numbers.
-//! - [`gpu`]: adapters, buffers, kernels, recordings, and the engine that executes them.
+//! - [`engine`]: adapters, buffers, kernels, recordings, and the two engines that execute them, on a GPU and on the CPU.
+//! - [`simd`]: instruction sets of CPUs and arithmetic for each of them.
 //! - [`train`]: memory layout, the iteration as a recording, metrics, checkpoints, evaluation.
 //! - [`report`] and [`plot`]: what a run writes, prints and draws.
 //!
 //! ```no_run
 //! use flowmill::algo::{Algorithm, Layer};
-//! use flowmill::gpu::{Engine, EngineOptions};
+//! use flowmill::engine::{Engine, EngineOptions};
 //! use flowmill::train::{TrainOptions, Trainer};
 //!
 //! let environment = flowmill::env::load("multigoal")?;
@@ -39,14 +40,15 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod algo;
+pub mod engine;
 pub mod env;
 pub mod flow;
 pub mod fuse;
-pub mod gpu;
 pub mod ir;
 pub mod kernels;
 pub mod nn;
 pub mod plot;
 pub mod report;
 pub mod rng;
+pub mod simd;
 pub mod train;

@@ -14,7 +14,7 @@ use flowmill::ir::{Binary, Builder, Graph, NodeId, Unary};
 const TARGETS: [Target; 3] = [
     Target { rolled: true, ..Target::PORTABLE },
     Target::SOFTWARE,
-    Target { workgroup_bytes: 1 << 10, invocations: 64, rows_only: false, rolled: true },
+    Target { workgroup_bytes: 1 << 10, invocations: 64, rolled: true, ..Target::PORTABLE },
 ];
 
 fn check_all(graphs: &[Graph], rows: &[u32], shuffle: bool, tolerance: f64) {

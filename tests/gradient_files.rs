@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use flowmill::algo::GradientProblem;
-use flowmill::gpu::{Engine, EngineOptions};
+use flowmill::engine::{Engine, EngineOptions};
 use flowmill::train::{HostTensor, HostTensors, TrainError, evaluate_gradient};
 use safetensors::{Dtype, SafeTensors};
 

@@ -5,7 +5,7 @@ mod common;
 use common::device::{as_words, engine, run};
 use common::fresh::{Fresh, poison, poisoned};
 use common::parity::assert_close;
-use flowmill::gpu::{KernelDesc, Twin, Work};
+use flowmill::engine::{KernelDesc, Work};
 use flowmill::kernels::adamw::{AdamwArgs, NO_KL, Schedule, adamw, control};
 use flowmill::kernels::gae::{GaeArgs, gae};
 use flowmill::kernels::normalize_advantages::{NormalizeArgs, normalize_advantages};
@@ -21,7 +21,7 @@ fn library_kernel(name: &str, library: &str, body: &str, bindings: &[&str]) -> K
         wgsl: format!("{library}\n{body}"),
         bindings: bindings.iter().map(|b| b.to_string()).collect(),
         work: Work::default(),
-        twin: Twin::Named("test"),
+        twin: None,
     }
 }
 

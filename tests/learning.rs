@@ -1,8 +1,8 @@
 //! Learning, whole: a fixed seed and budget, and a threshold on what was learned. The same in every build profile: the
 //! device does the work. Preset `quick`, unchanged but for what a test names.
 
+use flowmill::engine::{Engine, EngineOptions};
 use flowmill::env::Environment;
-use flowmill::gpu::{Engine, EngineOptions};
 use flowmill::report::multigoal;
 use flowmill::train::{EvalNoise, Evaluator, IterationMetrics, TrainOptions, Trainer};
 

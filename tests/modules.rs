@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flowmill::algo::{Algorithm, GradientProblem};
+use flowmill::engine::{KernelDesc, lint, reflect, validate_targets};
 use flowmill::fuse::{Placement, Rows, Target, Tensor, lower};
-use flowmill::gpu::{KernelDesc, lint, reflect, validate_targets};
 use flowmill::ir::Graph;
 use flowmill::kernels;
 

@@ -1,16 +1,17 @@
 //! `flowmill adapters`.
 
-use flowmill::gpu::{AdapterSummary, adapters};
+use flowmill::engine::{AdapterSummary, adapters};
 use serde_json::json;
 
+use super::Failure;
+use super::device::Device;
 use super::output::{Output, table};
-use super::{Failure, engine};
 
 /// Lists adapters best first and says which one a run would take.
 pub fn run(out: &Output) -> Result<(), Failure> {
     let all = adapters();
     // Opening it is what a run does: environment variables and missing features count.
-    let chosen = engine(None, false).map(|engine| engine.adapter().index)?;
+    let chosen = Device::default().open(false).map(|engine| engine.adapter().index)?;
     let mut rows = vec![
         ["", "adapter", "type", "backend", "driver", "workgroup", "invocations", "buffers", "binding", "buffer"]
             .map(String::from)
@@ -18,7 +19,7 @@ pub fn run(out: &Output) -> Result<(), Failure> {
     ];
     rows.extend(all.iter().map(|adapter| row(adapter, adapter.index == chosen)));
     out.say(table(&rows));
-    out.say(format!("chosen: {} (--adapter NAME|INDEX|software to take another)", chosen));
+    out.say(format!("chosen: {} (--adapter NAME|INDEX|cpu|software to take another)", chosen));
     out.object(&json!({ "adapters": all, "chosen": chosen }))
 }
 

@@ -3,8 +3,9 @@
 use flowmill::env::{CheckOptions, MAX_ENVS, check, load};
 use serde_json::json;
 
+use super::device::Device;
 use super::parse::whole;
-use super::{Failure, Output, engine};
+use super::{Failure, Output};
 
 /// Run an environment under zero, random and extreme actions and report what a trainer would stumble over
 #[derive(clap::Args)]
@@ -20,15 +21,14 @@ pub struct Args {
     /// Seed of resets, steps and actions
     #[arg(long, default_value_t = 1, allow_negative_numbers = true, value_parser = whole::<u64>(0, u64::MAX.into()))]
     seed: u64,
-    /// Adapter name, index, or `software`
-    #[arg(long)]
-    adapter: Option<String>,
+    #[command(flatten)]
+    device: Device,
 }
 
 /// Fails with exit code 1 when something was found.
 pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let environment = load(&args.env)?;
-    let mut engine = engine(args.adapter.as_deref(), true)?;
+    let mut engine = args.device.open(true)?;
     let options = CheckOptions { num_envs: args.num_envs, steps: args.steps, seed: args.seed };
     let report = check(&mut engine, &environment, options)?;
     out.say(&report);

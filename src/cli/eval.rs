@@ -7,8 +7,9 @@ use flowmill::train::{Episodes, EvalNoise, Evaluator};
 use serde_json::{Map, Value, json};
 
 use super::config::RunConfig;
+use super::device::Device;
 use super::parse::whole;
-use super::{Failure, Output, engine, multigoal, policy};
+use super::{Failure, Output, multigoal, policy};
 
 /// Roll a trained policy out without learning: returns, lengths, and MultiGoal's measures
 #[derive(clap::Args)]
@@ -24,9 +25,8 @@ pub struct Args {
     /// Seed of resets and noise; the run's own by default
     #[arg(long, allow_negative_numbers = true, value_parser = whole::<u64>(0, u64::MAX.into()))]
     seed: Option<u64>,
-    /// Adapter name, index, or `software`
-    #[arg(long)]
-    adapter: Option<String>,
+    #[command(flatten)]
+    device: Device,
     /// Run checked modules
     #[arg(long)]
     checked: bool,
@@ -43,7 +43,7 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let found = policy::find(&args.run)?;
     let config = RunConfig::of_checkpoint(&found.path.display().to_string(), &found.checkpoint)?;
     let environment = config.load_environment()?;
-    let mut engine = engine(args.adapter.as_deref(), args.checked)?;
+    let mut engine = args.device.open(args.checked)?;
     let spaces = Spaces { observation: environment.obs_dim(), action: environment.action_dim() };
     let agent = config.algorithm.agent(spaces, config.seed)?;
     let (layout, buffers) = policy::upload(&mut engine, &agent, &found)?;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::process::ExitCode;
 
 use flowmill::algo::{GradientError, SettingsError};
+use flowmill::engine::EngineError;
 use flowmill::env::EnvError;
-use flowmill::gpu::GpuError;
 use flowmill::ir::GraphError;
 use flowmill::plot::PlotError;
 use flowmill::report::ReportError;
@@ -57,8 +57,8 @@ impl From<TrainError> for Failure {
     }
 }
 
-impl From<GpuError> for Failure {
-    fn from(error: GpuError) -> Self {
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
         TrainError::from(error).into()
     }
 }

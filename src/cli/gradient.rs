@@ -9,7 +9,8 @@ use flowmill::train::{HostTensor, HostTensors, evaluate_gradient};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Failure, Output, engine};
+use super::device::Device;
+use super::{Failure, Output};
 
 /// Evaluate a loss once on given parameters and a given batch: terms, per-row values, all gradients
 #[derive(clap::Args)]
@@ -25,9 +26,8 @@ pub struct Args {
     /// Where the results go, safetensors of f32
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Adapter name, index, or `software`
-    #[arg(long)]
-    adapter: Option<String>,
+    #[command(flatten)]
+    device: Device,
     /// Run checked modules
     #[arg(long)]
     checked: bool,
@@ -47,7 +47,7 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         }
     };
     let problem = problem.map_err(|e| named(e.into()))?;
-    let mut engine = engine(args.adapter.as_deref(), args.checked)?;
+    let mut engine = args.device.open(args.checked)?;
     let results = evaluate_gradient(&mut engine, &problem, &tensors).map_err(|e| named(e.into()))?;
     write(&args.out, &results)?;
 

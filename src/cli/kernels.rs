@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use flowmill::algo::{Algorithm, Layer, Spaces, parse_override};
+use flowmill::engine::{KernelDesc, reflect, validate_targets};
 use flowmill::env::{EnvKernels, load};
 use flowmill::fuse::{Placement, Target, lower};
-use flowmill::gpu::{KernelDesc, reflect, validate_targets};
 use flowmill::kernels::TABLE;
 use flowmill::report::write_atomic;
 use flowmill::train::{ParamLayout, Program, RolloutLayout};

@@ -5,6 +5,7 @@
 mod adapters;
 mod check;
 mod config;
+mod device;
 mod directory;
 mod envs;
 mod eval;
@@ -76,10 +77,4 @@ pub fn main() -> ExitCode {
             failure.exit_code()
         }
     }
-}
-
-/// The engine that the options of a verb ask for.
-fn engine(adapter: Option<&str>, checked: bool) -> Result<flowmill::gpu::Engine, Failure> {
-    let adapter = adapter.unwrap_or("auto").parse()?;
-    Ok(flowmill::gpu::Engine::new(&flowmill::gpu::EngineOptions { adapter, checked, ..Default::default() })?)
 }

@@ -1,7 +1,7 @@
 //! MultiGoal's measure on a policy: trajectories from the origin, and first actions there.
 
+use flowmill::engine::{Engine, EngineError};
 use flowmill::env::Manifest;
-use flowmill::gpu::{Engine, GpuError};
 use flowmill::plot::{MultiGoalSnapshot, Trajectories};
 use flowmill::report::multigoal::{Coverage, FirstActions, GOALS, coverage, first_actions, goal};
 use flowmill::train::{Evaluator, TrainError};
@@ -29,7 +29,8 @@ pub fn applies(manifest: &Manifest) -> bool {
 
 /// Whether an evaluator failed because this adapter has no room for it, which is no reason not to train.
 pub fn does_not_fit(error: &TrainError) -> bool {
-    let of_device = |error: &GpuError| matches!(error, GpuError::BufferLimit { .. } | GpuError::OutOfMemory { .. });
+    let of_device =
+        |error: &EngineError| matches!(error, EngineError::BufferLimit { .. } | EngineError::OutOfMemory { .. });
     match error {
         TrainError::Setting(_) => true,
         TrainError::Gpu(error) => of_device(error),
@@ -88,10 +89,10 @@ mod tests {
     #[test]
     fn only_errors_of_size_let_the_training_go_on_without_the_measure() {
         let limit = "max_buffer_size";
-        let large = GpuError::BufferLimit { name: "rollout".into(), bytes: 8, limit, maximum: 4 };
-        let full = GpuError::OutOfMemory { name: "rollout".into(), bytes: 8, allocated: 0, message: String::new() };
+        let large = EngineError::BufferLimit { name: "rollout".into(), bytes: 8, limit, maximum: 4 };
+        let full = EngineError::OutOfMemory { name: "rollout".into(), bytes: 8, allocated: 0, message: String::new() };
         assert!(does_not_fit(&large.into()) && does_not_fit(&full.into()));
-        assert!(!does_not_fit(&GpuError::DeviceLost("gone".into()).into()));
+        assert!(!does_not_fit(&EngineError::DeviceLost("gone".into()).into()));
         assert!(!does_not_fit(&TrainError::NonFinite { iteration: 1, what: "loss".into() }));
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use flowmill::algo::Agent;
-use flowmill::gpu::{BufferId, Engine, Recording};
+use flowmill::engine::{BufferId, Engine, Recording};
 use flowmill::train::{Checkpoint, ParamLayout};
 
 use super::Failure;

@@ -4,19 +4,20 @@ use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 
 use flowmill::algo::{Algorithm, Layer, SettingsError, TrainConfig};
+use flowmill::engine::{AdapterKind, Engine};
 use flowmill::env::{Environment, MAX_ENVS, load};
-use flowmill::gpu::Engine;
 use flowmill::report::{BuildInfo, Console, DeviceLine, RunDir, RunIdentity, write_atomic};
 use flowmill::train::{TrainOptions, Trainer};
 use serde_json::{Map, Value, json};
 use toml::Value as Setting;
 
 use super::config::{Overrides, RunConfig};
+use super::device::Device;
 use super::directory::Opened;
 use super::parse::{drawn_seed, whole};
 use super::policy::{self, Found};
 use super::session::{Session, catch_interrupt};
-use super::{Failure, Output, engine};
+use super::{Failure, Output};
 
 /// Most iterations of a run.
 const MAX_ITERATIONS: u64 = 1_000_000;
@@ -32,7 +33,7 @@ pub struct Args {
     /// `policyflow` (the default) or `ppo`
     #[arg(long)]
     algo: Option<String>,
-    /// Preset of hyper-parameters: `released` by default, `quick` on software adapters
+    /// Preset of hyper-parameters: `released` by default, `quick` without a GPU
     #[arg(long)]
     preset: Option<String>,
     /// A setting: `section.key=value` or `key=value`; sections are the algorithm and `env`; repeatable
@@ -50,9 +51,8 @@ pub struct Args {
     /// Environment steps over all environments, rounded up to whole iterations
     #[arg(long, allow_negative_numbers = true, conflicts_with = "iterations", value_parser = whole::<u64>(1, MAX_STEPS))]
     steps: Option<u64>,
-    /// Adapter name, index, or `software`
-    #[arg(long)]
-    adapter: Option<String>,
+    #[command(flatten)]
+    device: Device,
     /// Directory of the run, new or empty; by default one under runs/
     #[arg(long)]
     run_dir: Option<PathBuf>,
@@ -86,7 +86,7 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let chosen = opened.is_some();
     let engine = match opened {
         Some(engine) => engine,
-        None => engine(args.adapter.as_deref(), args.checked)?,
+        None => args.device.open(args.checked)?,
     };
     let identity = RunIdentity {
         env: environment.manifest.name.clone(),
@@ -107,8 +107,8 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         precision: build.precision.clone(),
     };
     let _ = console.device(&device);
-    if chosen && engine.adapter().software {
-        out.say("software adapter: preset `quick` (--preset released for the full one)");
+    if chosen && engine.adapter().kind != AdapterKind::Gpu {
+        out.say("no GPU: preset `quick` (--preset released for the full one)");
     }
     out.say(format!("run {} · preset {} · seed {}", dir.path().display(), config.preset, config.seed));
 
@@ -166,8 +166,8 @@ fn fresh(args: &Args, opened: &mut Option<Engine>) -> Result<(RunConfig, Environ
     let preset = match &args.preset {
         Some(preset) => preset.clone(),
         None => {
-            let device = engine(args.adapter.as_deref(), args.checked)?;
-            let preset = if device.adapter().software { "quick" } else { "released" };
+            let device = args.device.open(args.checked)?;
+            let preset = if device.adapter().kind != AdapterKind::Gpu { "quick" } else { "released" };
             *opened = Some(device);
             preset.into()
         }

@@ -1,7 +1,7 @@
 //! A batch of environments with buffers of its own: for checks, evaluations and tests. Training binds the same kernels to
 //! the trainer's buffers.
 
-use crate::gpu::{BufferId, Engine, KernelId, Recording};
+use crate::engine::{BufferId, Engine, KernelId, Recording};
 
 use super::catalogue::Environment;
 use super::error::EnvError;

@@ -1,6 +1,6 @@
 //! Runs an environment under zero, random and extreme actions and reports what a trainer would stumble over.
 
-use crate::gpu::{Engine, Recording};
+use crate::engine::{Engine, Recording};
 use crate::rng::Key;
 
 use super::batch::{Batch, Trace};

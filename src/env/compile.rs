@@ -50,7 +50,7 @@ pub(super) fn compile(env: &Environment, text: &str) -> Result<Module, EnvError>
         located(env, text, &message, &spans)
     })?;
     // Environments run side by side and some invocations have none: a barrier would not be reached by all.
-    match crate::gpu::lint(text).into_iter().next() {
+    match crate::engine::lint(text).into_iter().next() {
         Some(finding) => {
             Err(EnvError::Wgsl { path: env.wgsl_path(), line: finding.line, column: 1, message: finding.message })
         }

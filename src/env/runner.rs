@@ -1,8 +1,6 @@
 //! The two kernels that run a batch of environments, and the arguments they take.
 
-use std::sync::Arc;
-
-use crate::gpu::{KernelDesc, Twin, Work};
+use crate::engine::{KernelDesc, Work};
 
 use super::catalogue::Environment;
 use super::compile::{check_contract, compile, slot_bytes};
@@ -107,14 +105,13 @@ impl EnvKernels {
         })?;
         let (obs, action) = (env.obs_dim() as f64 * 4.0, env.action_dim() as f64 * 4.0);
         let slot = slot_bytes as f64;
-        let source = Arc::new(env.clone());
         let [reset, step] = texts;
         let desc = |verb: &str, wgsl: String, bytes: f64| KernelDesc {
             name: format!("env_{verb}_{}", env.manifest.name.replace('-', "_")),
             wgsl,
             bindings: ["states", "rollout", "stats"].map(String::from).to_vec(),
             work: Work { bytes, ..Work::default() },
-            twin: Twin::Source(source.clone()),
+            twin: None,
         };
         Ok(Self {
             reset: desc("reset", reset, slot + STATS_BYTES as f64 + obs),

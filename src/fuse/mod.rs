@@ -4,11 +4,9 @@
 //! `print` writes the text. The result is a [`TileKernel`]: a kernel description, the shape of its tile, and the
 //! weight-gradient jobs that its scratch feeds.
 
-use std::sync::Arc;
-
 use thiserror::Error;
 
-use crate::gpu::{KernelDesc, Twin, Work};
+use crate::engine::{KernelDesc, Work};
 use crate::ir::{Graph, NodeId, Op, Sink};
 use crate::kernels::weight_gradients::GradJob;
 
@@ -149,13 +147,7 @@ pub fn lower(graph: &Graph, placement: &Placement, target: &Target, shuffled: bo
     let homes = homes::assign(graph, &facts, &program, &shape);
     let print::Module { text: wgsl, bindings, iterations } =
         print::module(graph, &facts, &program, &homes, (target, &shape), placement, shuffled)?;
-    let desc = KernelDesc {
-        name: graph.name.clone(),
-        wgsl,
-        bindings,
-        work: work(graph),
-        twin: Twin::Source(Arc::new(graph.clone())),
-    };
+    let desc = KernelDesc { name: graph.name.clone(), wgsl, bindings, work: work(graph), twin: None };
     let jobs = jobs(graph, &homes, placement)?;
     let uniforms = graph.uniforms.iter().map(|u| u.name.clone()).collect();
     Ok(TileKernel {

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::engine::{AdapterKind, AdapterSummary};
+
 /// What the plan must respect and what it should favour.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub struct Target {
@@ -15,14 +17,38 @@ pub struct Target {
     /// Keep loops rolled by hiding their bounds from the compiler: a driver that unrolls everything with constant bounds
     /// compiles ten times longer for code that runs no faster.
     pub rolled: bool,
+    /// Invocations along rows where one owns whole rows; a tile has four times as many rows.
+    pub row_lanes: u32,
+    /// Parts into which the sums over a batch are split at most, each summed by itself: enough to fill the device.
+    pub slices: u32,
 }
 
 impl Target {
     /// The design limits that every adapter meets.
-    pub const PORTABLE: Target =
-        Target { workgroup_bytes: 16 << 10, invocations: 256, rows_only: false, rolled: false };
+    pub const PORTABLE: Target = Target {
+        workgroup_bytes: 16 << 10,
+        invocations: 256,
+        rows_only: false,
+        rolled: false,
+        row_lanes: 8,
+        slices: 32,
+    };
     /// The software driver: 8 lanes, workgroup memory is ordinary memory.
-    pub const SOFTWARE: Target = Target { workgroup_bytes: 32 << 10, invocations: 256, rows_only: true, rolled: true };
+    pub const SOFTWARE: Target =
+        Target { workgroup_bytes: 32 << 10, rows_only: true, rolled: true, slices: 2, ..Target::PORTABLE };
+    /// The CPU engine: tiles of 64 rows whose values stay in its caches, nothing spills. The number of slices does not
+    /// depend on the threads, so that sums do not either.
+    pub const CPU: Target = Target { workgroup_bytes: 16 << 20, row_lanes: 16, slices: 8, ..Target::SOFTWARE };
+
+    /// The target for an adapter: hardware memory is used up to 48 KiB, since more would cost occupancy.
+    pub fn of(adapter: &AdapterSummary) -> Target {
+        let bytes = adapter.limits.workgroup_bytes;
+        match adapter.kind {
+            AdapterKind::Gpu => Target { workgroup_bytes: bytes.min(48 << 10), ..Target::PORTABLE },
+            AdapterKind::Software => Target { workgroup_bytes: bytes.min(32 << 10), ..Target::SOFTWARE },
+            AdapterKind::Cpu => Target::CPU,
+        }
+    }
 }
 
 /// Rows and invocations of a workgroup. Every invocation holds 4 rows as one `vec4f`.
@@ -43,7 +69,7 @@ impl Shape {
     pub fn choose(target: &Target, widest: usize) -> Shape {
         let widest = widest as u32;
         let (row_lanes, col_lanes, columns) = if target.rows_only {
-            (8, 1, 8)
+            (target.row_lanes, 1, 8)
         } else {
             // In-place layers need all columns in registers: 8 columns an invocation, rows fill the rest.
             let wanted = widest.div_ceil(8).next_power_of_two().clamp(1, 64);

@@ -2,9 +2,9 @@
 
 use thiserror::Error;
 
+use crate::engine::EngineError;
 use crate::env::EnvError;
 use crate::fuse::FuseError;
-use crate::gpu::GpuError;
 use crate::ir::GraphError;
 
 /// Why training cannot start or go on.
@@ -12,7 +12,7 @@ use crate::ir::GraphError;
 pub enum TrainError {
     /// The device.
     #[error(transparent)]
-    Gpu(#[from] GpuError),
+    Gpu(#[from] EngineError),
     /// A graph without a plan.
     #[error(transparent)]
     Fuse(#[from] FuseError),
@@ -47,7 +47,7 @@ impl TrainError {
     /// Whether the input is wrong (exit code 2) rather than the run (exit code 1).
     pub fn is_input_error(&self) -> bool {
         match self {
-            TrainError::Gpu(error) => !matches!(error, GpuError::Fault(_) | GpuError::DeviceLost(_)),
+            TrainError::Gpu(error) => !matches!(error, EngineError::Fault(_) | EngineError::DeviceLost(_)),
             TrainError::Fuse(_) | TrainError::Graph(_) | TrainError::Env(_) => true,
             TrainError::Setting(_) | TrainError::Checkpoint { .. } => true,
             TrainError::NonFinite { .. } => false,

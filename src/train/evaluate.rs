@@ -3,12 +3,12 @@
 use super::TrainError;
 use super::layout::{ParamLayout, RolloutLayout};
 use super::program::{BoundKernel, BoundTile, Roles, prepare_kernels};
-use super::sizes::target;
+
 use super::trainer::words;
 use crate::algo::Agent;
+use crate::engine::{BufferId, Engine, Recording};
 use crate::env::{EnvArgs, EnvKernels, Environment};
-use crate::fuse::{Placement, TileArgs, lower};
-use crate::gpu::{BufferId, Engine, Recording};
+use crate::fuse::{Placement, Target, TileArgs, lower};
 
 /// Which noise the policy gets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -98,7 +98,7 @@ impl Evaluator {
         envs: u32,
         samples: u64,
     ) -> Result<Self, TrainError> {
-        let target = target(engine);
+        let target = Target::of(engine.adapter());
         let graph = match noise {
             EvalNoise::Sample => &agent.act,
             EvalNoise::Zero => &agent.act_zero,

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use super::TrainError;
 use super::program::{BoundKernel, BoundTile, Roles};
-use super::sizes::{copies, spread_copies, target};
+use super::sizes::{copies, spread_copies};
 use super::trainer::words;
 use crate::algo::{GradientProblem, TensorFile};
-use crate::fuse::{Placement, Rows, Tensor, TileArgs, lower};
-use crate::gpu::{BufferId, Engine, Recording};
+use crate::engine::{BufferId, Engine, Recording};
+use crate::fuse::{Placement, Rows, Target, Tensor, TileArgs, lower};
 use crate::ir::ParamDecl;
 use crate::kernels::adamw::{self, AdamwArgs, control};
 use crate::kernels::reduce_gradients::{self, ReduceArgs};
@@ -118,7 +118,7 @@ pub fn evaluate_gradient(
     }
 
     let placement = placement([("params", &params), ("frozen", &frozen)], &rollout, problem, trained_words);
-    let tile = lower(graph, &placement, &target(engine), false)?;
+    let tile = lower(graph, &placement, &Target::of(engine.adapter()), false)?;
     let count = rows as u32;
     let means = graph.means.len() as u32;
     let gradient_words = trained_words + means;

@@ -3,9 +3,9 @@
 use super::layout::RolloutLayout;
 use super::program::{BoundKernel, BoundTile};
 use crate::algo::{Agent, Schedule, TrainConfig};
+use crate::engine::{BufferId, Recording};
 use crate::env::EnvArgs;
 use crate::fuse::TileArgs;
-use crate::gpu::{BufferId, Recording};
 use crate::kernels::adamw::{self, AdamwArgs, control};
 use crate::kernels::gae::{self, GaeArgs};
 use crate::kernels::normalize_advantages::{self, NormalizeArgs};

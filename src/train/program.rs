@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::TrainError;
 use super::layout::{ParamLayout, RolloutLayout};
 use crate::algo::{Agent, Prepare, PrepareInput, Source};
+use crate::engine::{BufferId, Engine, KernelDesc, KernelId, Recording};
 use crate::fuse::{Placement, Rows, Target, TileArgs, TileKernel, lower};
-use crate::gpu::{BufferId, Engine, KernelDesc, KernelId, Recording};
 use crate::ir::Graph;
 
 /// A kernel with the buffers that it always uses.

@@ -6,9 +6,9 @@ use super::TrainError;
 use super::layout::ParamLayout;
 use super::program::Program;
 use crate::algo::{Agent, TrainConfig};
+use crate::engine::Engine;
 use crate::env::MAX_ENVS;
 use crate::fuse::Target;
-use crate::gpu::Engine;
 use crate::kernels::weight_gradients::{GradJob, plan_weight_gradients};
 
 /// Largest part of a partial-gradient buffer.
@@ -16,15 +16,6 @@ const PARTIALS_BYTES: u64 = 64 << 20;
 
 /// Scratch that one kernel may fill before its gradients are summed; more only costs cache misses.
 pub(super) const SCRATCH_BYTES: u64 = 256 << 20;
-
-/// The plan target for an adapter.
-pub fn target(engine: &Engine) -> Target {
-    let limits = engine.limits();
-    if engine.adapter().software {
-        return Target { workgroup_bytes: limits.workgroup_bytes.min(32 << 10), ..Target::SOFTWARE };
-    }
-    Target { workgroup_bytes: limits.workgroup_bytes.min(48 << 10), ..Target::PORTABLE }
-}
 
 pub(super) fn check_counts(envs: usize, steps: usize, minibatches: usize) -> Result<(), TrainError> {
     if envs == 0 || envs > MAX_ENVS as usize {
@@ -96,7 +87,7 @@ pub(super) struct Sizes {
 
 impl Sizes {
     pub fn new(
-        engine: &Engine,
+        (engine, target): (&Engine, &Target),
         program: &Program,
         params: &ParamLayout,
         agent: &Agent,
@@ -119,11 +110,10 @@ impl Sizes {
         let chunks = tiles.div_ceil(tiles_at_once);
         let gradient_words = params.trained_words + agent.update.means.len() as u32;
         let copies = copies(&update.jobs);
-        let wanted = if engine.adapter().software { 2 } else { 32 };
         let per_chunk = tiles.div_ceil(chunks);
         let affordable =
             (PARTIALS_BYTES.min(limit) / (u64::from(gradient_words) * 4 * u64::from(chunks * copies))).max(1);
-        let slices = wanted.min(per_chunk).min(affordable as u32).max(1);
+        let slices = target.slices.min(per_chunk).min(affordable as u32).max(1);
         // Drivers that leave long loops: a slice's loop over tiles, row quads and loop segments must stay below the limit.
         let segments = update.jobs.iter().map(|j| u64::from(j.segments)).max().unwrap_or(1);
         let trips = u64::from(per_chunk) * u64::from(tile_rows / 4) * segments;

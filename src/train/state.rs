@@ -6,7 +6,7 @@ use super::TrainError;
 use super::checkpoint::Checkpoint;
 use super::iteration::Clock;
 use super::trainer::{Trainer, words};
-use crate::gpu::Recording;
+use crate::engine::Recording;
 use crate::kernels::adamw::control;
 
 impl Trainer {

@@ -6,8 +6,8 @@ use super::TrainError;
 use super::iteration::{Clock, Plan, STATS};
 use super::layout::ParamLayout;
 use crate::algo::{Agent, Algorithm};
+use crate::engine::{BufferId, Engine, Recording, Ticket};
 use crate::env::Environment;
-use crate::gpu::{BufferId, Engine, Recording, Ticket};
 use crate::kernels::adamw::control;
 
 /// What a run is started with.

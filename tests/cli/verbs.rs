@@ -74,7 +74,7 @@ fn kernels_writes_valid_modules_for_all_back_ends_without_an_adapter() {
             assert_eq!(bytes.len() as u64, file["bytes"].as_u64().unwrap());
         }
         let wgsl = fs::read_to_string(folder.path().join(format!("{update}.wgsl"))).unwrap();
-        flowmill::gpu::reflect(&wgsl).unwrap();
+        flowmill::engine::reflect(&wgsl).unwrap();
         let spirv = fs::read(folder.path().join(format!("{update}.spv"))).unwrap();
         assert_eq!(spirv[..4], [0x03, 0x02, 0x23, 0x07]);
     }

@@ -1,9 +1,9 @@
 //! Configurations by name, and every kernel that one of them compiles.
 
 use flowmill::algo::{Algorithm, Layer, Spaces, parse_override};
+use flowmill::engine::KernelDesc;
 use flowmill::env::{self, EnvKernels, Environment};
 use flowmill::fuse::{Placement, Target, lower};
-use flowmill::gpu::KernelDesc;
 use flowmill::ir::Graph;
 use flowmill::train::{ParamLayout, Program, RolloutLayout};
 

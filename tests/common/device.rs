@@ -1,7 +1,7 @@
 //! One kernel on the adapter at hand.
 
 use bytemuck::Pod;
-use flowmill::gpu::{Engine, EngineOptions, KernelDesc, Recording};
+use flowmill::engine::{Engine, EngineOptions, KernelDesc, Recording};
 
 /// An engine with checked modules, or `None` where there is no adapter (an error if REQUIRE_GPU is set).
 pub fn engine() -> Option<Engine> {

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use flowmill::engine::{BufferId, Engine, Recording};
 use flowmill::fuse::{Placement, Rows, Target, Tensor, TileArgs, lower};
-use flowmill::gpu::{BufferId, Engine, Recording};
 use flowmill::ir::{Bindings, Outputs, execute};
 use flowmill::ir::{DrawKind, Graph};
 use flowmill::kernels::reduce_gradients::{self, ReduceArgs};

@@ -97,7 +97,7 @@ fn leaving_the_box_terminates_and_a_termination_at_the_horizon_is_no_time_out() 
     let Some(mut engine) = engine() else { return };
     let env = load("multigoal").expect("loads");
     let actions = [5.0, 0.0].repeat(40);
-    let flags_with = |engine: &mut flowmill::gpu::Engine, horizon: u32| {
+    let flags_with = |engine: &mut flowmill::engine::Engine, horizon: u32| {
         run(engine, &env, EnvArgs { horizon, ..EnvArgs::training(&env, 1, 3) }, &actions).trace
     };
     let trace = flags_with(&mut engine, 51);

@@ -1,7 +1,7 @@
 //! Running environments in tests.
 
+use flowmill::engine::{Engine, EngineOptions, Recording};
 use flowmill::env::{Batch, EnvArgs, Environment, Trace};
-use flowmill::gpu::{Engine, EngineOptions, Recording};
 use flowmill::rng::Key;
 
 /// A checked engine, or `None` (and a line that says so) where there is no adapter and none is required.

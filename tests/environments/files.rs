@@ -207,7 +207,7 @@ fn every_generated_module_is_accepted_by_naga_its_writers_and_by_tint_where_pres
         let env = load(name).expect("loads");
         let kernels = EnvKernels::new(&env).expect("compiles");
         for kernel in [&kernels.reset, &kernels.step] {
-            if let Err(error) = flowmill::gpu::validate_targets(&kernel.wgsl) {
+            if let Err(error) = flowmill::engine::validate_targets(&kernel.wgsl) {
                 panic!("{}: {error}", kernel.name);
             }
             let path = directory.path().join(format!("{}.wgsl", kernel.name));

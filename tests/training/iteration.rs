@@ -1,7 +1,7 @@
 //! An iteration as a recording: dispatches, waits, readbacks, minibatches.
 
+use flowmill::engine::{Command, Dispatch};
 use flowmill::fuse::TileArgs;
-use flowmill::gpu::{Command, Dispatch};
 use flowmill::rng::Key;
 use flowmill::train::Trainer;
 

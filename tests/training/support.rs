@@ -1,8 +1,8 @@
 //! Small trainers.
 
 use flowmill::algo::{Algorithm, Layer, parse_override};
+use flowmill::engine::{Engine, EngineOptions};
 use flowmill::env::Environment;
-use flowmill::gpu::{Engine, EngineOptions};
 use flowmill::train::{Checkpoint, IterationMetrics, TrainOptions, Trainer};
 
 pub use crate::common::agents::{algorithm, environment, spaces};

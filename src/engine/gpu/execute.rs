@@ -1,9 +1,9 @@
 //! A recording as wgpu calls: one pass for neighbouring dispatches, one submission per bounded amount of work.
 
+use super::Gpu;
 use super::device::Device;
-use super::engine::Engine;
 use super::readback::Purpose;
-use super::{BufferId, Command, Counters, Dispatch, GpuError, KernelId, Recording};
+use crate::engine::{BufferId, Command, Counters, Dispatch, EngineError, KernelId, Recording};
 
 /// Commands that are encoded and not yet submitted.
 struct Open {
@@ -67,9 +67,9 @@ impl Open {
     }
 }
 
-impl Engine {
-    /// Starts a recording that [`check`](Engine::check) has accepted.
-    pub(super) fn execute(&mut self, recording: &Recording, reads: Option<Purpose>) -> Result<(), GpuError> {
+impl Gpu {
+    /// Starts a recording that has been checked; `reads` is what its readbacks are for, by default their tickets.
+    pub(super) fn start(&mut self, recording: &Recording, reads: Option<Purpose>) -> Result<(), EngineError> {
         let device = self.device.clone();
         let mut open = Open::new(&device);
         let outcome = device.health.guard(|| {
@@ -103,7 +103,7 @@ impl Engine {
             }
             Command::Readback { source, offset, size, ticket } => {
                 let purpose = reads.cloned().unwrap_or(Purpose::Ticket(*ticket));
-                let source = self.buffers[source.0 as usize].raw.clone();
+                let source = self.buffers[source.0 as usize].clone();
                 self.readbacks.encode(&self.device.raw, open.encoder(), (&source, *offset), *size, purpose);
                 open.counted.readbacks += 1;
             }
@@ -129,9 +129,7 @@ impl Engine {
             pass.set_pipeline(&pipeline);
         }
         if !same_buffers {
-            for (index, group) in
-                kernel.bind_groups(device, &dispatch.buffers, |buffer| &buffers[buffer.0 as usize].raw)
-            {
+            for (index, group) in kernel.bind_groups(device, &dispatch.buffers, |buffer| &buffers[buffer.0 as usize]) {
                 pass.set_bind_group(*index, group, &[]);
             }
         }

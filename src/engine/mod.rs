@@ -1,29 +1,30 @@
-//! Adapters, buffers, kernels, recordings and the engine that executes them. Knows no graph and no RL.
+//! Adapters, buffers, kernels, recordings and the two engines that execute them: `gpu` through wgpu, `cpu` without any
+//! driver. Knows no graph and no RL.
 
 mod adapter;
+mod catalogue;
 mod check;
 mod counters;
-mod device;
-mod engine;
+mod cpu;
 mod error;
-mod execute;
-mod health;
+mod executor;
+mod gpu;
+mod handle;
 mod kernel;
 mod lint;
 mod module;
-mod pipeline;
 mod profile;
-mod readback;
 mod recording;
 mod reflect;
 mod targets;
 mod uniformity;
 
-pub use adapter::{AdapterChoice, AdapterSummary, DeviceLimits, adapters};
+pub use adapter::{AdapterChoice, AdapterKind, AdapterSummary, DeviceLimits, adapters};
 pub use counters::Counters;
-pub use engine::{Engine, EngineOptions};
-pub use error::GpuError;
-pub use kernel::{KernelDesc, Twin, Work};
+pub use cpu::Words;
+pub use error::EngineError;
+pub use handle::{Engine, EngineOptions};
+pub use kernel::{Call, HostKernel, KernelDesc, Twin, Work};
 pub use lint::{LintFinding, LintKind, lint};
 pub use module::ModuleError;
 pub use profile::KernelTime;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
-use super::profile::Span;
-use super::{GpuError, Ticket};
+use super::timestamps::Span;
+use crate::engine::{EngineError, Ticket};
 
 /// Staging buffers above this size are not kept.
 const KEPT_BYTES: u64 = 16 << 20;
@@ -101,13 +101,13 @@ impl Readbacks {
     }
 
     /// Moves what has been mapped to the host; hands out whatever is no ticket.
-    pub(super) fn collect(&mut self) -> Result<Vec<(Purpose, Vec<u8>)>, GpuError> {
+    pub(super) fn collect(&mut self) -> Result<Vec<(Purpose, Vec<u8>)>, EngineError> {
         let mut others = Vec::new();
         while let Ok((id, outcome, when)) = self.receiver.try_recv() {
             let Some(flight) = self.in_flight.remove(&id) else { continue };
-            outcome.map_err(|error| GpuError::Fault(format!("mapping a readback: {error}")))?;
+            outcome.map_err(|error| EngineError::Fault(format!("mapping a readback: {error}")))?;
             let view = flight.staging.slice(0..flight.bytes).get_mapped_range();
-            let bytes = view.map_err(|error| GpuError::Fault(format!("mapping a readback: {error}")))?.to_vec();
+            let bytes = view.map_err(|error| EngineError::Fault(format!("mapping a readback: {error}")))?.to_vec();
             flight.staging.unmap();
             if flight.staging.size() <= KEPT_BYTES {
                 self.free.push(flight.staging);

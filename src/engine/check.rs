@@ -2,23 +2,29 @@
 
 use std::collections::HashSet;
 
-use super::engine::Engine;
-use super::{BufferId, Command, Dispatch, GpuError, Recording};
+use super::catalogue::Catalogue;
+use super::{BufferId, Command, DeviceLimits, Dispatch, EngineError, Recording, Ticket};
 
-impl Engine {
-    /// Refuses a recording whose commands this engine cannot execute, naming the first of them.
-    pub(super) fn check(&self, recording: &Recording) -> Result<(), GpuError> {
+impl Catalogue {
+    /// Refuses a recording whose commands cannot be executed, naming the first of them. `busy` tells whether a ticket is
+    /// in use.
+    pub(super) fn check(
+        &self,
+        recording: &Recording,
+        limits: &DeviceLimits,
+        busy: impl Fn(Ticket) -> bool,
+    ) -> Result<(), EngineError> {
         let (mut depth, mut tickets) = (0usize, HashSet::new());
         for (index, command) in recording.commands.iter().enumerate() {
             let outcome = match command {
                 Command::Upload { target, offset, bytes } => self.check_range(*target, *offset, bytes.len() as u64),
-                Command::Dispatch(dispatch) => self.check_dispatch(dispatch),
+                Command::Dispatch(dispatch) => self.check_dispatch(dispatch, limits),
                 Command::Copy { source, target, .. } if source == target => Err("source and target are one".into()),
                 Command::Copy { source, source_offset, target, target_offset, size } => self
                     .check_range(*source, *source_offset, *size)
                     .and_then(|()| self.check_range(*target, *target_offset, *size)),
                 Command::Clear { target, offset, size } => self.check_range(*target, *offset, *size),
-                Command::Readback { ticket, .. } if !tickets.insert(*ticket) || self.readbacks.knows(*ticket) => {
+                Command::Readback { ticket, .. } if !tickets.insert(*ticket) || busy(*ticket) => {
                     Err(format!("ticket {} is in use; take its result first", ticket.0))
                 }
                 Command::Readback { size: 0, .. } => Err("nothing to read: 0 bytes".into()),
@@ -35,11 +41,11 @@ impl Engine {
                     None => Err("no scope is open".into()),
                 },
             };
-            outcome.map_err(|message| GpuError::Recording { index, command: self.describe(command), message })?;
+            outcome.map_err(|message| EngineError::Recording { index, command: self.describe(command), message })?;
         }
         if depth > 0 {
             let (index, command) = (recording.commands.len(), "end".to_string());
-            return Err(GpuError::Recording { index, command, message: format!("{depth} scopes are still open") });
+            return Err(EngineError::Recording { index, command, message: format!("{depth} scopes are still open") });
         }
         Ok(())
     }
@@ -59,7 +65,7 @@ impl Engine {
         Ok(())
     }
 
-    fn check_dispatch(&self, dispatch: &Dispatch) -> Result<(), String> {
+    fn check_dispatch(&self, dispatch: &Dispatch, limits: &DeviceLimits) -> Result<(), String> {
         let Some(kernel) = self.kernels.get(dispatch.kernel.0 as usize) else {
             return Err(format!("kernel {} does not belong to this engine", dispatch.kernel.0));
         };
@@ -72,7 +78,7 @@ impl Engine {
         if expected as usize != got {
             return Err(format!("expected {expected} bytes of immediates, got {got}"));
         }
-        let limit = self.adapter.limits.workgroups_per_dimension;
+        let limit = limits.workgroups_per_dimension;
         if let Some(axis) = dispatch.groups.iter().position(|&groups| groups > limit) {
             let (groups, axis) = (dispatch.groups[axis], ["x", "y", "z"][axis]);
             return Err(format!("{groups} workgroups in {axis}, the adapter's limit is {limit}"));

@@ -1,8 +1,7 @@
 //! An opened device: queue, shared health, and error scopes as results.
 
-use super::adapter::{self, AdapterSummary};
 use super::health::Health;
-use super::{AdapterChoice, GpuError};
+use crate::engine::{AdapterSummary, EngineError};
 
 /// The wgpu objects that the rest of the engine calls.
 #[derive(Clone)]
@@ -12,12 +11,14 @@ pub(super) struct Device {
     pub(super) health: Health,
 }
 
-/// Opens the chosen adapter with all of its limits, immediates, and whatever timestamps it has.
-pub(super) fn open(choice: &AdapterChoice, checked: bool) -> Result<(AdapterSummary, Device), GpuError> {
-    let (summary, adapter) = adapter::choose(choice, checked)?;
+/// Opens an adapter with all of its limits, immediates, and whatever timestamps it has.
+pub(super) fn open(summary: &AdapterSummary, adapter: &wgpu::Adapter) -> Result<Device, EngineError> {
     let needed = wgpu::Features::IMMEDIATES;
     if !adapter.features().contains(needed) {
-        return Err(GpuError::MissingFeature { adapter: summary.name, feature: "immediates (push constants)" });
+        return Err(EngineError::MissingFeature {
+            adapter: summary.name.clone(),
+            feature: "immediates (push constants)",
+        });
     }
     let timestamps = wgpu::Features::TIMESTAMP_QUERY;
     let descriptor = wgpu::DeviceDescriptor {
@@ -28,15 +29,15 @@ pub(super) fn open(choice: &AdapterChoice, checked: bool) -> Result<(AdapterSumm
     };
     let opened = pollster::block_on(adapter.request_device(&descriptor));
     let (raw, queue) =
-        opened.map_err(|error| GpuError::Device { adapter: summary.name.clone(), message: error.to_string() })?;
+        opened.map_err(|error| EngineError::Device { adapter: summary.name.clone(), message: error.to_string() })?;
 
     let health = Health::default();
     let (faults, losses) = (health.clone(), health.clone());
-    raw.on_uncaptured_error(std::sync::Arc::new(move |error| faults.report(GpuError::Fault(describe(&error)))));
+    raw.on_uncaptured_error(std::sync::Arc::new(move |error| faults.report(EngineError::Fault(describe(&error)))));
     raw.set_device_lost_callback(move |reason, message| {
-        losses.report(GpuError::DeviceLost(format!("{message} ({reason:?})")));
+        losses.report(EngineError::DeviceLost(format!("{message} ({reason:?})")));
     });
-    Ok((summary, Device { raw, queue, health }))
+    Ok(Device { raw, queue, health })
 }
 
 /// What an error scope caught.

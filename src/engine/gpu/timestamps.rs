@@ -1,11 +1,9 @@
-//! Seconds per kernel and scope, from timestamps around passes of one dispatch each.
-
-use std::collections::BTreeMap;
-
-use serde::Serialize;
+//! Timestamps around passes of one dispatch each.
 
 use super::device::Device;
-use super::{GpuError, KernelId};
+use crate::engine::catalogue::Catalogue;
+use crate::engine::profile::Totals;
+use crate::engine::{EngineError, KernelId, KernelTime};
 
 /// Queries of one set: two per dispatch of one submission.
 const QUERIES: u32 = wgpu::QUERY_SET_MAX_QUERIES;
@@ -20,42 +18,19 @@ pub(super) struct Span {
     pub(super) scope: String,
 }
 
-/// Time of one kernel in one scope since the engine was made.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct KernelTime {
-    /// Kernel name.
-    pub name: String,
-    /// Names of the enclosing scopes, joined by `/`; empty outside of any.
-    pub scope: String,
-    /// Timed dispatches.
-    pub dispatches: u64,
-    /// Device time of those dispatches.
-    pub seconds: f64,
-    /// Dispatches whose timestamps the driver left empty or out of order; they are in neither of the above.
-    pub unavailable: u64,
-}
-
-/// What one scope's kernel has taken so far.
-#[derive(Default)]
-struct Total {
-    dispatches: u64,
-    seconds: f64,
-    unavailable: u64,
-}
-
 /// Query set and totals of a profiling engine.
 pub(super) struct Profiler {
     queries: wgpu::QuerySet,
     resolved: wgpu::Buffer,
     seconds_per_tick: f64,
     spans: Vec<Span>,
-    totals: BTreeMap<(KernelId, String), Total>,
+    totals: Totals,
 }
 
 impl Profiler {
-    pub(super) fn new(device: &Device, adapter: &str) -> Result<Self, GpuError> {
+    pub(super) fn new(device: &Device, adapter: &str) -> Result<Self, EngineError> {
         if !device.raw.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
-            return Err(GpuError::MissingFeature { adapter: adapter.into(), feature: "timestamp queries" });
+            return Err(EngineError::MissingFeature { adapter: adapter.into(), feature: "timestamp queries" });
         }
         let queries = device.raw.create_query_set(&wgpu::QuerySetDescriptor {
             label: Some("profile"),
@@ -69,7 +44,7 @@ impl Profiler {
             mapped_at_creation: false,
         });
         let seconds_per_tick = f64::from(device.queue.get_timestamp_period()) * 1e-9;
-        Ok(Self { queries, resolved, seconds_per_tick, spans: Vec::new(), totals: BTreeMap::new() })
+        Ok(Self { queries, resolved, seconds_per_tick, spans: Vec::new(), totals: Totals::default() })
     }
 
     /// Timestamps for the pass of the next dispatch.
@@ -96,25 +71,14 @@ impl Profiler {
     pub(super) fn add(&mut self, spans: Vec<Span>, bytes: &[u8]) {
         let ticks: Vec<u64> = bytes.chunks_exact(8).map(bytemuck::pod_read_unaligned).collect();
         for (span, pair) in spans.into_iter().zip(ticks.chunks_exact(2)) {
-            let total = self.totals.entry((span.kernel, span.scope)).or_default();
             // Zero means that the driver wrote nothing: that is not a duration of zero.
-            if pair[0] == 0 || pair[1] < pair[0] {
-                total.unavailable += 1;
-            } else {
-                total.dispatches += 1;
-                total.seconds += (pair[1] - pair[0]) as f64 * self.seconds_per_tick;
-            }
+            let seconds =
+                (pair[0] != 0 && pair[1] >= pair[0]).then(|| (pair[1] - pair[0]) as f64 * self.seconds_per_tick);
+            self.totals.add(span.kernel, &span.scope, seconds);
         }
     }
 
-    pub(super) fn table(&self, name: impl Fn(KernelId) -> String) -> Vec<KernelTime> {
-        let row = |((kernel, scope), total): (&(KernelId, String), &Total)| KernelTime {
-            name: name(*kernel),
-            scope: scope.clone(),
-            dispatches: total.dispatches,
-            seconds: total.seconds,
-            unavailable: total.unavailable,
-        };
-        self.totals.iter().map(row).collect()
+    pub(super) fn table(&self, catalogue: &Catalogue) -> Vec<KernelTime> {
+        self.totals.table(catalogue)
     }
 }

@@ -2,7 +2,7 @@
 
 /// Why the engine, a buffer, a kernel or a submission failed.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum GpuError {
+pub enum EngineError {
     /// There is no adapter of the wanted kind on this machine.
     #[error(
         "no {wanted} found. Install a graphics driver, or the software one: \
@@ -21,9 +21,15 @@ pub enum GpuError {
         /// Index and name of every adapter, nearest name first.
         available: Vec<String>,
     },
-    /// `cpu` names the native engine, which does not exist yet.
-    #[error("adapter `cpu` (the native CPU engine) is not built yet; use `software` for the software Vulkan driver")]
-    CpuEngine,
+    /// A number of threads that the CPU engine cannot have.
+    #[error("threads is {threads}, expected 1..=1024")]
+    Threads {
+        /// What was asked for.
+        threads: usize,
+    },
+    /// An instruction set that is unknown or that this processor lacks.
+    #[error("{0}")]
+    Isa(String),
     /// The adapter lacks something that every kernel needs.
     #[error("adapter `{adapter}` has no {feature}, which flowmill needs")]
     MissingFeature {

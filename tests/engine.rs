@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use flowmill::gpu::{
-    BufferId, Counters, Engine, EngineOptions, GpuError, KernelDesc, KernelId, Recording, Ticket, Twin, Work, adapters,
+use flowmill::engine::{
+    BufferId, Counters, Engine, EngineError, EngineOptions, KernelDesc, KernelId, Recording, Ticket, Work, adapters,
 };
 
 /// y = a x + b, one row an invocation.
@@ -59,13 +59,13 @@ fn kernel(name: &str, wgsl: &str, bindings: &[&str]) -> KernelDesc {
         wgsl: wgsl.into(),
         bindings: bindings.iter().map(|name| name.to_string()).collect(),
         work: Work::default(),
-        twin: Twin::Named("none"),
+        twin: None,
     }
 }
 
 /// The engine that all tests of this process share, or a visible skip.
 fn engine() -> Option<MutexGuard<'static, Engine>> {
-    static ENGINE: OnceLock<Result<Mutex<Engine>, GpuError>> = OnceLock::new();
+    static ENGINE: OnceLock<Result<Mutex<Engine>, EngineError>> = OnceLock::new();
     let opened = ENGINE.get_or_init(|| {
         let options = EngineOptions { checked: true, dispatches_per_submit: Some(64), ..Default::default() };
         Engine::new(&options).map(Mutex::new)
@@ -76,7 +76,7 @@ fn engine() -> Option<MutexGuard<'static, Engine>> {
     }
 }
 
-fn skip<T>(error: &GpuError) -> Option<T> {
+fn skip<T>(error: &EngineError) -> Option<T> {
     assert!(std::env::var("REQUIRE_GPU").is_err(), "REQUIRE_GPU is set: {error}");
     eprintln!("SKIPPED: {error}");
     None
@@ -278,7 +278,7 @@ fn wrong_commands_are_refused_and_nothing_of_their_recording_runs() {
         recording.upload(small, 0, &[1; 8]);
         record(&mut recording);
         let error = engine.submit(&recording).unwrap_err();
-        assert!(matches!(error, GpuError::Recording { index: 1.., .. }), "{error:?}");
+        assert!(matches!(error, EngineError::Recording { index: 1.., .. }), "{error:?}");
         for part in parts {
             assert!(error.to_string().contains(part), "`{part}` is missing from: {error}");
         }
@@ -295,7 +295,7 @@ fn wrong_commands_are_refused_and_nothing_of_their_recording_runs() {
     refused(&|r| r.clear(small, u64::MAX - 3, 8), &["`small`"]);
     refused(&|r| r.copy((small, 0), (small, 4), 4), &["one"]);
     refused(&|r| (0..2).for_each(|_| r.readback(small, 0, 4, Ticket(5))), &["ticket 5 is in use"]);
-    refused(&|r| r.commands.push(flowmill::gpu::Command::EndScope), &["no scope is open"]);
+    refused(&|r| r.commands.push(flowmill::engine::Command::EndScope), &["no scope is open"]);
     assert_eq!(engine.counters(), before);
     assert_eq!(engine.read(small, 0, 8).unwrap(), vec![0; 8], "the valid upload before it did not run either");
     assert!(engine.read(small, 8, 4).unwrap_err().to_string().contains("`small`"));
@@ -362,10 +362,10 @@ fn a_profile_counts_every_dispatch_under_its_kernel_and_scope() {
 fn adapters_are_listed_best_first_and_unknown_ones_named() {
     let all = adapters();
     if all.is_empty() {
-        return skip(&GpuError::NoAdapter { wanted: "GPU adapter" }).unwrap_or_default();
+        return skip(&EngineError::NoAdapter { wanted: "GPU adapter" }).unwrap_or_default();
     }
     assert!(all.iter().enumerate().all(|(index, adapter)| adapter.index == index));
-    assert!(all.is_sorted_by_key(|adapter| adapter.software), "hardware comes before software");
+    assert!(all.is_sorted_by_key(|adapter| adapter.kind as u8), "hardware comes before software");
     let options = EngineOptions { adapter: "no such adapter".parse().unwrap(), ..Default::default() };
     let error = Engine::new(&options).unwrap_err().to_string();
     assert!(error.contains("`no such adapter`") && error.contains(&all[0].name), "{error}");

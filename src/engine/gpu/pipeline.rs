@@ -1,17 +1,16 @@
-//! A compiled kernel: its reflected bindings in the caller's order, its pipeline, and the bind groups made so far.
+//! A compiled kernel: its pipeline, and the bind groups made so far.
 
 use std::collections::HashMap;
 
 use super::device::{Caught, Device};
-use super::reflect::{Binding, BindingKind, Reflection, reflect_module};
-use super::{BufferId, DeviceLimits, GpuError, KernelDesc, module};
+use crate::engine::catalogue::KernelInfo;
+use crate::engine::reflect::{Binding, BindingKind};
+use crate::engine::{BufferId, EngineError, KernelDesc};
 
 /// A kernel that the engine can dispatch.
 pub(super) struct Kernel {
-    pub(super) name: String,
-    /// Bindings in the order in which dispatches list their buffers.
-    pub(super) slots: Vec<Binding>,
-    pub(super) workgroup_size: [u32; 3],
+    name: String,
+    slots: Vec<Binding>,
     pub(super) immediate_bytes: u32,
     pub(super) pipeline: wgpu::ComputePipeline,
     /// Layout of every bind group up to the highest one used; gaps are `None`.
@@ -20,22 +19,17 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    /// Validates, reflects and compiles `desc`.
+    /// Compiles a kernel whose text has been validated.
     pub(super) fn new(
         device: &Device,
-        limits: &DeviceLimits,
         desc: &KernelDesc,
+        info: &KernelInfo,
         checked: bool,
-    ) -> Result<Self, GpuError> {
-        let fail = |message: String| GpuError::Kernel { kernel: desc.name.clone(), message };
-        let (module, info) = module::validate(&desc.wgsl, &desc.name).map_err(|error| fail(error.0))?;
-        let reflection = reflect_module(&module, &info).map_err(|error| fail(error.0))?;
-        check_limits(&desc.name, &reflection, limits)?;
-        let slots = order_bindings(&desc.bindings, &reflection.bindings).map_err(fail)?;
-
+    ) -> Result<Self, EngineError> {
+        let fail = |message: String| EngineError::Kernel { kernel: desc.name.clone(), message };
         let made = device.scoped(|| {
-            let layouts = bind_group_layouts(device, &desc.name, &slots);
-            let pipeline = compute_pipeline(device, desc, &reflection, &layouts, checked);
+            let layouts = bind_group_layouts(device, &desc.name, &info.slots);
+            let pipeline = compute_pipeline(device, desc, info, &layouts, checked);
             (layouts, pipeline)
         });
         let (layouts, pipeline) = made.map_err(|caught| match caught {
@@ -44,9 +38,8 @@ impl Kernel {
         })?;
         Ok(Self {
             name: desc.name.clone(),
-            slots,
-            workgroup_size: reflection.workgroup_size,
-            immediate_bytes: reflection.immediate_bytes,
+            slots: info.slots.clone(),
+            immediate_bytes: info.immediate_bytes,
             pipeline,
             layouts,
             bind_groups: HashMap::new(),
@@ -123,7 +116,7 @@ fn bind_group_layouts(device: &Device, name: &str, slots: &[Binding]) -> Vec<Opt
 fn compute_pipeline(
     device: &Device,
     desc: &KernelDesc,
-    reflection: &Reflection,
+    info: &KernelInfo,
     layouts: &[Option<wgpu::BindGroupLayout>],
     checked: bool,
 ) -> wgpu::ComputePipeline {
@@ -141,56 +134,17 @@ fn compute_pipeline(
     let layout = device.raw.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
         label,
         bind_group_layouts: &layouts,
-        immediate_size: reflection.immediate_bytes,
+        immediate_size: info.immediate_bytes,
     });
     device.raw.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label,
         layout: Some(&layout),
         module: &module,
-        entry_point: Some(&reflection.entry_point),
+        entry_point: Some(&info.entry_point),
         compilation_options: wgpu::PipelineCompilationOptions {
             zero_initialize_workgroup_memory: checked,
             ..Default::default()
         },
         cache: None,
     })
-}
-
-/// The module's bindings in the order in which `names` lists them.
-fn order_bindings(names: &[String], declared: &[Binding]) -> Result<Vec<Binding>, String> {
-    let mut slots: Vec<Binding> = Vec::with_capacity(names.len());
-    for name in names {
-        if slots.iter().any(|slot| &slot.name == name) {
-            return Err(format!("binding `{name}` is listed twice"));
-        }
-        match declared.iter().find(|binding| &binding.name == name) {
-            Some(binding) => slots.push(binding.clone()),
-            None => {
-                let mut known: Vec<&str> = declared.iter().map(|binding| binding.name.as_str()).collect();
-                known.sort_by(|a, b| strsim::jaro_winkler(b, name).total_cmp(&strsim::jaro_winkler(a, name)));
-                let known = if known.is_empty() { "none".to_string() } else { known.join(", ") };
-                return Err(format!("the module declares no buffer `{name}`; it declares, nearest first: {known}"));
-            }
-        }
-    }
-    match declared.iter().find(|binding| !names.contains(&binding.name)) {
-        Some(missing) => Err(format!("the module's buffer `{}` is not among the listed bindings", missing.name)),
-        None => Ok(slots),
-    }
-}
-
-fn check_limits(kernel: &str, reflection: &Reflection, limits: &DeviceLimits) -> Result<(), GpuError> {
-    let storage = reflection.bindings.iter().filter(|binding| binding.kind == BindingKind::Storage).count();
-    let checks = [
-        ("bytes of workgroup memory", u64::from(reflection.workgroup_bytes), limits.workgroup_bytes),
-        ("invocations per workgroup", reflection.invocations(), limits.invocations),
-        ("storage buffers", storage as u64, limits.storage_buffers),
-        ("bytes of immediates", u64::from(reflection.immediate_bytes), limits.immediate_bytes),
-    ];
-    match checks.into_iter().find(|&(_, needed, limit)| needed > u64::from(limit)) {
-        Some((what, needed, limit)) => {
-            Err(GpuError::KernelLimit { kernel: kernel.into(), what, needed, maximum: u64::from(limit) })
-        }
-        None => Ok(()),
-    }
 }

@@ -1,0 +1,26 @@
+//! Which adapter a verb runs on: the options that all such verbs share.
+
+use clap::Args;
+use flowmill::engine::{Engine, EngineOptions};
+
+use super::Failure;
+use super::parse::whole;
+
+/// Options of verbs that open an engine.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Device {
+    /// Adapter name, index, `cpu` (the CPU engine), or `software` (the software Vulkan driver); by default a GPU, else `cpu`
+    #[arg(long)]
+    adapter: Option<String>,
+    /// Threads of the CPU engine, by default one for every core; the numbers do not depend on it
+    #[arg(long, value_name = "N", value_parser = whole::<usize>(1, 1024))]
+    threads: Option<usize>,
+}
+
+impl Device {
+    /// The engine that the options ask for.
+    pub fn open(&self, checked: bool) -> Result<Engine, Failure> {
+        let adapter = self.adapter.as_deref().unwrap_or("auto").parse()?;
+        Ok(Engine::new(&EngineOptions { adapter, checked, threads: self.threads, ..Default::default() })?)
+    }
+}

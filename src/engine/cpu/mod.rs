@@ -1,0 +1,195 @@
+//! The engine that runs recordings on the processor itself, through the kernels' twins. Needs no driver.
+
+mod pool;
+mod words;
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::catalogue::{Catalogue, KernelInfo};
+use super::executor::Executor;
+use super::kernel::{Call, HostKernel};
+use super::profile::Totals;
+use super::{BufferId, Command, Counters, Dispatch, EngineError, KernelDesc, KernelTime, Recording, Ticket};
+use crate::simd::Isa;
+use pool::Pool;
+use words::Memory;
+pub use words::Words;
+
+/// Storage bindings of one kernel.
+pub(super) const MAX_BINDINGS: usize = 16;
+
+/// Buffers, twins and threads. A recording is done when [`Executor::execute`] returns.
+pub(super) struct Cpu {
+    isa: Isa,
+    pool: Pool,
+    buffers: Vec<Memory>,
+    kernels: Vec<Box<dyn HostKernel>>,
+    arrived: HashMap<Ticket, (Vec<u8>, Instant)>,
+    counters: Counters,
+    totals: Option<Totals>,
+    scope: Scope,
+    failed: Option<EngineError>,
+}
+
+/// Names of the open scopes, joined by `/`.
+#[derive(Default)]
+struct Scope {
+    path: String,
+    lengths: Vec<usize>,
+}
+
+impl Scope {
+    fn open(&mut self, name: &str) {
+        self.lengths.push(self.path.len());
+        if !self.path.is_empty() {
+            self.path.push('/');
+        }
+        self.path.push_str(name);
+    }
+
+    fn close(&mut self) {
+        self.path.truncate(self.lengths.pop().unwrap_or(0));
+    }
+}
+
+impl Cpu {
+    /// `threads` is at least 1 and includes the caller's.
+    pub(super) fn open(threads: usize, isa: Isa, profile: bool) -> Self {
+        Self {
+            isa,
+            pool: Pool::new(threads),
+            buffers: Vec::new(),
+            kernels: Vec::new(),
+            arrived: HashMap::new(),
+            counters: Counters::default(),
+            totals: profile.then(Totals::default),
+            scope: Scope::default(),
+            failed: None,
+        }
+    }
+
+    fn run(&mut self, catalogue: &Catalogue, command: &Command) -> Result<(), EngineError> {
+        match command {
+            Command::Upload { target, offset, bytes } => {
+                self.bytes_mut(*target, *offset, bytes.len() as u64).copy_from_slice(bytes);
+            }
+            Command::Dispatch(dispatch) if dispatch.groups.contains(&0) => {}
+            Command::Dispatch(dispatch) => return self.dispatch(catalogue, dispatch),
+            Command::Copy { source, source_offset, target, target_offset, size } => {
+                let [source, target] = [source, target].map(|buffer| buffer.0 as usize);
+                // The check of recordings has seen to it that the two differ.
+                if let Ok([source, target]) = self.buffers.get_disjoint_mut([source, target]) {
+                    let [from, to, size] = [source_offset, target_offset, size].map(|bytes| *bytes as usize);
+                    Memory::copy(source, from, target, to, size);
+                }
+            }
+            Command::Clear { target, offset, size } => self.bytes_mut(*target, *offset, *size).fill(0),
+            Command::Readback { source, offset, size, ticket } => {
+                let bytes = self.bytes(*source, *offset, *size).to_vec();
+                self.arrived.insert(*ticket, (bytes, Instant::now()));
+                self.counters.readbacks += 1;
+            }
+            Command::BeginScope(name) => self.scope.open(name),
+            Command::EndScope => self.scope.close(),
+        }
+        Ok(())
+    }
+
+    fn dispatch(&mut self, catalogue: &Catalogue, dispatch: &Dispatch) -> Result<(), EngineError> {
+        let started = self.totals.is_some().then(Instant::now);
+        let kernel = &*self.kernels[dispatch.kernel.0 as usize];
+        let mut views = [Words::EMPTY; MAX_BINDINGS];
+        for (view, buffer) in views.iter_mut().zip(&dispatch.buffers) {
+            *view = self.buffers[buffer.0 as usize].share();
+        }
+        let buffers = &views[..dispatch.buffers.len().min(MAX_BINDINGS)];
+        let call = Call { groups: dispatch.groups, immediates: &dispatch.immediates, buffers };
+        let done = self.pool.run(kernel.tasks(&call), &|task, worker| kernel.run(&call, task, worker));
+        self.counters.dispatches += 1;
+        if let (Some(started), Some(totals)) = (started, &mut self.totals) {
+            totals.add(dispatch.kernel, &self.scope.path, Some(started.elapsed().as_secs_f64()));
+        }
+        if done {
+            return Ok(());
+        }
+        let name = catalogue.kernel_name(dispatch.kernel);
+        let fault = EngineError::Fault(format!("the CPU twin of kernel `{name}` panicked"));
+        self.failed = Some(fault.clone());
+        Err(fault)
+    }
+
+    fn bytes(&self, buffer: BufferId, offset: u64, size: u64) -> &[u8] {
+        &self.buffers[buffer.0 as usize].bytes()[offset as usize..(offset + size) as usize]
+    }
+
+    fn bytes_mut(&mut self, buffer: BufferId, offset: u64, size: u64) -> &mut [u8] {
+        &mut self.buffers[buffer.0 as usize].bytes_mut()[offset as usize..(offset + size) as usize]
+    }
+}
+
+impl Executor for Cpu {
+    fn health(&self) -> Result<(), EngineError> {
+        self.failed.clone().map_or(Ok(()), Err)
+    }
+
+    fn buffer(&mut self, name: &str, bytes: u64, allocated: u64) -> Result<(), EngineError> {
+        let memory = Memory::zeroed((bytes / 4) as usize).ok_or_else(|| EngineError::OutOfMemory {
+            name: name.into(),
+            bytes,
+            allocated,
+            message: "the system gives no more memory".into(),
+        })?;
+        self.buffers.push(memory);
+        Ok(())
+    }
+
+    fn kernel(&mut self, desc: &KernelDesc, info: &KernelInfo) -> Result<(), EngineError> {
+        let fail = |message: String| EngineError::Kernel { kernel: info.name.clone(), message };
+        let twin = desc.twin.as_ref();
+        let twin = twin.ok_or_else(|| fail("it has no twin that the CPU engine could run".into()))?;
+        self.kernels.push(twin.prepare(self.isa, self.pool.workers()).map_err(fail)?);
+        Ok(())
+    }
+
+    fn execute(&mut self, catalogue: &Catalogue, recording: &Recording) -> Result<(), EngineError> {
+        self.counters.submits += 1;
+        recording.commands.iter().try_for_each(|command| self.run(catalogue, command))
+    }
+
+    fn poll(&mut self) -> Result<(), EngineError> {
+        self.health()
+    }
+
+    fn wait(&mut self) -> Result<(), EngineError> {
+        self.counters.waits += 1;
+        self.health()
+    }
+
+    fn knows(&self, ticket: Ticket) -> bool {
+        self.arrived.contains_key(&ticket)
+    }
+
+    fn take(&mut self, ticket: Ticket) -> Option<(Vec<u8>, Instant)> {
+        self.arrived.remove(&ticket)
+    }
+
+    fn wait_for(&mut self, _: Ticket) -> Result<(), EngineError> {
+        self.counters.waits += 1;
+        self.health()
+    }
+
+    fn read(&mut self, buffer: BufferId, offset: u64, size: u64) -> Result<Vec<u8>, EngineError> {
+        self.counters.readbacks += 1;
+        self.counters.waits += 1;
+        Ok(self.bytes(buffer, offset, size).to_vec())
+    }
+
+    fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn profile(&self, catalogue: &Catalogue) -> Vec<KernelTime> {
+        self.totals.as_ref().map_or_else(Vec::new, |totals| totals.table(catalogue))
+    }
+}
