@@ -48,8 +48,6 @@ pub(super) enum Inst {
     /// Random numbers: key, then counter.
     Random { draw: Draw, dst: Vec<Slot>, src: Vec<Slot> },
     Input { dst: Slot, input: Input },
-    /// A word of the immediates.
-    Immediate { dst: Slot, word: u32 },
     Load { dst: Vec<Placed>, mask: Slot, address: Slot, buffer: u32 },
     Store { src: Vec<Placed>, mask: Slot, address: Slot, buffer: u32 },
     /// Elements of a runtime-sized array that begins at word `offset`.
@@ -102,7 +100,7 @@ impl Inst {
                 src.iter_mut().for_each(|s| see(s, Use));
                 dst.iter_mut().for_each(|s| see(s, Define));
             }
-            Inst::Input { dst, .. } | Inst::Immediate { dst, .. } | Inst::Length { dst, .. } => see(dst, Define),
+            Inst::Input { dst, .. } | Inst::Length { dst, .. } => see(dst, Define),
             Inst::Load { dst, mask, address, .. } => {
                 see(mask, Use);
                 see(address, Use);

@@ -2,7 +2,7 @@
 //! set, and evaluated once for constants.
 
 use super::{bits, math};
-use super::isa::Isa;
+use crate::simd::Isa;
 
 /// Invocations that a program runs at once.
 pub(super) const LANES: usize = 64;
@@ -256,4 +256,50 @@ lanes! {
     FrexpExponent(a: f32) bits::frexp_exponent(a);
     /// Whether a is an infinity or a NaN.
     NotFinite(a: f32) bits::not_finite(a);
+}
+
+#[inline(always)]
+fn blend_lanes(to: &mut Row, mask: &Row, from: &Row) {
+    for lane in 0..LANES {
+        to[lane] = (mask[lane] & from[lane]) | (!mask[lane] & to[lane]);
+    }
+}
+
+#[inline(always)]
+unsafe fn blend_body(frame: *mut u32, at: [u32; 4]) {
+    // SAFETY: the program's slots lie inside its frame, and the destination is neither mask nor source.
+    unsafe {
+        let row = |offset: u32| frame.add(offset as usize).cast::<Row>();
+        blend_lanes(&mut *row(at[0]), &*row(at[1]), &*row(at[2]));
+    }
+}
+
+unsafe fn blend_baseline(frame: *mut u32, at: [u32; 4]) {
+    // SAFETY: as promised by the caller.
+    unsafe { blend_body(frame, at) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn blend_avx2(frame: *mut u32, at: [u32; 4]) {
+    // SAFETY: as promised by the caller.
+    unsafe { blend_body(frame, at) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+unsafe fn blend_avx512(frame: *mut u32, at: [u32; 4]) {
+    // SAFETY: as promised by the caller.
+    unsafe { blend_body(frame, at) }
+}
+
+/// Replaces the lanes of a mask: destination, mask, source.
+pub(super) fn blend(isa: Isa) -> Kernel {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => blend_avx512,
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => blend_avx2,
+        _ => blend_baseline,
+    }
 }

@@ -66,23 +66,6 @@ pub(super) fn components(module: &Module, inner: &TypeInner) -> Result<u32, Stri
     }
 }
 
-/// The kind of every component.
-pub(super) fn kinds(module: &Module, inner: &TypeInner) -> Vec<Kind> {
-    let repeated = |scalar: naga::Scalar, count: usize| vec![kind(scalar).unwrap_or(Kind::Uint); count];
-    match inner {
-        TypeInner::Scalar(scalar) => repeated(*scalar, 1),
-        TypeInner::Vector { size, scalar } => repeated(*scalar, *size as usize),
-        TypeInner::Matrix { columns, rows, scalar } => repeated(*scalar, *columns as usize * *rows as usize),
-        TypeInner::Array { base, size, .. } => {
-            kinds(module, &module.types[*base].inner).repeat(fixed(*size).unwrap_or(0) as usize)
-        }
-        TypeInner::Struct { members, .. } => {
-            members.iter().flat_map(|m| kinds(module, &module.types[m.ty].inner)).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
 /// The word offset of every component within a value in a buffer.
 pub(super) fn words(module: &Module, inner: &TypeInner) -> Vec<u32> {
     let shifted = |ty: Handle<Type>, by: u32| words(module, &module.types[ty].inner).into_iter().map(move |w| w + by);

@@ -7,6 +7,7 @@ use naga::{Binding, BuiltIn, Expression, Function, Handle, LocalVariable, Span};
 
 use super::super::inst::{Draw, Input, Inst, Slot};
 use super::super::lane::Lane;
+use super::emit::Scope;
 use super::flow::Target;
 use super::{Builder, Built, Value};
 
@@ -34,7 +35,9 @@ pub(super) struct Call<'a> {
     meeting: Option<Meeting>,
     result: Option<Vec<Slot>>,
     /// Behind the function.
-    pub end: u32,
+    end: u32,
+    /// From where on the function may have been skipped.
+    skipped: Option<Scope>,
 }
 
 impl<'a> Builder<'a> {
@@ -148,6 +151,7 @@ impl<'a> Builder<'a> {
             meeting: None,
             result: None,
             end,
+            skipped: None,
         });
         self.declare_locals(function)?;
         self.block(&function.body)?;
@@ -159,6 +163,9 @@ impl<'a> Builder<'a> {
         self.mask = mask;
         self.variables.truncate(variables);
         let Some(call) = call else { return Ok(None) };
+        if let Some(scope) = call.skipped {
+            self.close(scope);
+        }
         self.current.truncate(call.entry);
         match call.meeting {
             Some(meeting) => {
@@ -208,7 +215,9 @@ impl<'a> Builder<'a> {
         };
         let Some(mask) = self.mask.take() else { return Ok(()) };
         let Some(call) = self.calls.last() else { return Ok(()) };
-        let (function, entry, all_leave) = (call.function, call.entry, call.depth == self.depth);
+        // Lanes that went on by `continue` are not here.
+        let pending = call.targets.iter().any(|t| matches!(t, Target::Unrolled { next: Some(_), .. }));
+        let (function, entry, all_leave) = (call.function, call.entry, call.depth == self.depth && !pending);
         if self.calls.len() == 1 {
             return Ok(()); // nothing outlives the entry point
         }
@@ -236,19 +245,23 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Whether the lanes that are left go on or not: where none are, nothing up to the end of what is open need run.
+    /// Where no lane is left of all that are in the loop or function at hand, nothing up to its end need run.
     pub(super) fn skip_if_left(&mut self) {
-        let (Some(mask), Some(call)) = (self.mask, self.calls.last()) else { return };
+        let scope = self.open();
+        let (Some(mask), Some(call)) = (self.mask, self.calls.last_mut()) else { return };
         let label = match call.targets.last() {
-            Some(Target::Loop { end, continues: false, .. }) | Some(Target::Switch { end, .. }) => *end,
-            Some(_) => return,
-            None => call.end,
+            Some(Target::Loop { end, depth, next: None, .. }) if *depth == self.depth => *end,
+            None if call.depth == self.depth => {
+                call.skipped.get_or_insert(scope);
+                call.end
+            }
+            _ => return,
         };
         self.insts.push(Inst::Skip { mask, label });
     }
 
     /// The lanes of `inner` that were in `outer` when it was last computed.
-    pub(super) fn within(&mut self, inner: Slot, outer: Slot) -> Slot {
+    pub(super) fn still(&mut self, inner: Slot, outer: Slot) -> Slot {
         if inner == outer { outer } else { self.op2(Lane::And, inner, outer) }
     }
 }

@@ -5,6 +5,7 @@ use super::super::lane::Lane;
 use super::Builder;
 
 /// Everything that a scope in the program forgets at its end.
+#[derive(Clone, Copy)]
 pub(super) struct Scope(usize);
 
 impl Builder<'_> {
@@ -115,7 +116,12 @@ impl Builder<'_> {
     }
 
     pub(super) fn close(&mut self, scope: Scope) {
-        for key in self.order.drain(scope.0.min(self.order.len())..) {
+        self.forget(scope.0);
+    }
+
+    /// Forgets all operations but the first `count`.
+    pub(super) fn forget(&mut self, count: usize) {
+        for key in self.order.drain(count.min(self.order.len())..) {
             self.computed.remove(&key);
         }
     }

@@ -17,7 +17,7 @@ pub(super) enum Target {
         left: Option<Slot>,
         /// Slots in which values meet where the next iteration is prepared, and the lanes that are there.
         next: Option<(Vec<(usize, Slot)>, Slot)>,
-        continues: bool,
+        depth: u32,
         end: u32,
     },
     /// A loop that is being written out.
@@ -28,7 +28,7 @@ pub(super) enum Target {
         /// As for a loop.
         next: Option<(Vec<(usize, Slot)>, Slot)>,
     },
-    Switch { changed: Vec<(usize, Slot)>, left: Slot, end: u32 },
+    Switch { changed: Vec<(usize, Slot)>, left: Slot },
 }
 
 impl Builder<'_> {
@@ -148,11 +148,11 @@ impl Builder<'_> {
             }
             (Some(end), None) => {
                 self.current = accepted.1;
-                self.mask = Some(self.within(end, accept));
+                self.mask = Some(self.still(end, accept));
             }
             (None, Some(end)) => {
                 self.current = rejected.1;
-                self.mask = Some(self.within(end, reject));
+                self.mask = Some(self.still(end, reject));
             }
             (Some(a), Some(r)) => {
                 let pairs: Vec<(Slot, Slot)> = accepted.1.into_iter().zip(rejected.1).collect();
@@ -160,7 +160,7 @@ impl Builder<'_> {
                 self.mask = Some(if a == accept && r == reject {
                     mask
                 } else {
-                    let (a, r) = (self.within(a, accept), self.within(r, reject));
+                    let (a, r) = (self.still(a, accept), self.still(r, reject));
                     self.op2(Lane::Or, a, r)
                 });
             }
@@ -179,7 +179,7 @@ impl Builder<'_> {
             self.changed(&bodies, limit).into_iter().map(|c| (c, self.fresh())).collect();
         let pairs: Vec<(Slot, Slot)> = changed.iter().map(|&(c, slot)| (slot, self.current[c])).collect();
         self.assign(None, &pairs);
-        let (left, zero, end) = (self.fresh(), self.constant(0), self.label());
+        let (left, zero) = (self.fresh(), self.constant(0));
         self.insts.push(Inst::Assign { dst: left, mask: None, src: zero });
 
         // Groups of values that share a body, and who takes which.
@@ -215,12 +215,11 @@ impl Builder<'_> {
             };
             let lanes = self.op2(Lane::And, mask, chosen);
             self.current.clone_from(&before);
-            let target = Target::Switch { changed: changed.clone(), left, end };
+            let target = Target::Switch { changed: changed.clone(), left };
             self.push_target(target);
             self.switch_case(lanes, body)?;
             self.pop_target();
         }
-        self.insts.push(Inst::Label(end));
         self.current = before;
         for (component, slot) in changed {
             self.current[component] = slot;

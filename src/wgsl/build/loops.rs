@@ -4,6 +4,7 @@ use naga::{Block, Expression, Handle};
 
 use super::super::inst::{Inst, Slot};
 use super::super::lane::Lane;
+use super::call::Call;
 use super::effects::exits;
 use super::flow::Target;
 use super::{Builder, Built, Stop};
@@ -12,7 +13,54 @@ use super::{Builder, Built, Stop};
 const ITERATIONS: usize = 512;
 const INSTRUCTIONS: usize = 8192;
 
-impl Builder<'_> {
+/// What an attempt may change.
+struct Saved<'a> {
+    insts: usize,
+    computed: usize,
+    variables: usize,
+    sites: usize,
+    spans: usize,
+    span: naga::Span,
+    within: Option<&'static str>,
+    current: Vec<Slot>,
+    mask: Option<Slot>,
+    depth: u32,
+    calls: usize,
+    call: Option<Call<'a>>,
+}
+
+impl<'a> Builder<'a> {
+    fn save(&self) -> Saved<'a> {
+        Saved {
+            insts: self.insts.len(),
+            computed: self.order.len(),
+            variables: self.variables.len(),
+            sites: self.sites.len(),
+            spans: self.spans.len(),
+            span: self.span,
+            within: self.within,
+            current: self.current.clone(),
+            mask: self.mask,
+            depth: self.depth,
+            calls: self.calls.len(),
+            call: self.calls.last().cloned(),
+        }
+    }
+
+    fn restore(&mut self, saved: Saved<'a>) {
+        self.insts.truncate(saved.insts);
+        self.forget(saved.computed);
+        self.variables.truncate(saved.variables);
+        self.sites.truncate(saved.sites);
+        self.spans.truncate(saved.spans);
+        self.calls.truncate(saved.calls);
+        if let (Some(last), Some(call)) = (self.calls.last_mut(), saved.call) {
+            *last = call;
+        }
+        (self.span, self.within, self.current) = (saved.span, saved.within, saved.current);
+        (self.mask, self.depth) = (saved.mask, saved.depth);
+    }
+
     pub(super) fn repeat(
         &mut self,
         body: &Block,
@@ -39,6 +87,7 @@ impl Builder<'_> {
                 let slots = changed.iter().map(|&c| (c, self.fresh())).collect();
                 (slots, self.fresh())
             });
+            let start = self.insts.len();
             if let Some((_, lanes)) = next {
                 let src = self.constant(0);
                 self.insts.push(Inst::Assign { dst: lanes, mask: None, src });
@@ -49,8 +98,8 @@ impl Builder<'_> {
                 Some(Target::Unrolled { exit, .. }) => exit.take(),
                 _ => None,
             };
-            self.meet_next(next);
-            if let (Some((mask, current)), true) = (&exit, !continues || self.mask.is_none()) {
+            let met = self.meet_next(next, start);
+            if let (Some((mask, current)), false) = (&exit, met) {
                 self.pop_target();
                 (self.mask, self.current) = (Some(*mask), current.clone());
                 return Ok(());
@@ -83,9 +132,13 @@ impl Builder<'_> {
         Err(Stop::Roll)
     }
 
-    /// Where lanes that went on by `continue` meet the others.
-    fn meet_next(&mut self, next: Option<(Vec<(usize, Slot)>, Slot)>) {
-        let Some((changed, lanes)) = next else { return };
+    /// Where lanes that went on by `continue` meet the others; whether there are any, by the instructions from `start` on.
+    fn meet_next(&mut self, next: Option<(Vec<(usize, Slot)>, Slot)>, start: usize) -> bool {
+        let Some((changed, lanes)) = next else { return false };
+        let arrived = |inst: &Inst| matches!(inst, Inst::Assign { dst, mask: Some(_), .. } if *dst == lanes);
+        if !self.insts[start..].iter().any(arrived) {
+            return false;
+        }
         if let Some(mask) = self.mask {
             self.arrive(mask, &changed, Some(lanes));
         }
@@ -93,6 +146,7 @@ impl Builder<'_> {
             self.current[component] = slot;
         }
         self.mask = Some(lanes);
+        true
     }
 
     fn rolled(&mut self, body: &Block, continuing: &Block, break_if: Option<Handle<Expression>>) -> Built<()> {
@@ -123,13 +177,14 @@ impl Builder<'_> {
             let slots: Vec<(usize, Slot)> = components.iter().map(|&c| (c, self.fresh())).collect();
             (slots, self.fresh())
         });
+        let start = self.insts.len();
         if let Some((_, there)) = next {
             self.insts.push(Inst::Assign { dst: there, mask: None, src: zero });
         }
-        let continues = found.continues;
-        self.push_target(Target::Loop { changed: changed.clone(), left, next: next.clone(), continues, end });
+        let depth = self.depth;
+        self.push_target(Target::Loop { changed: changed.clone(), left, next: next.clone(), depth, end });
         self.block(body)?;
-        self.meet_next(next);
+        self.meet_next(next, start);
         if self.mask.is_some() {
             self.block(continuing)?;
         }
@@ -141,9 +196,8 @@ impl Builder<'_> {
         }
         self.pop_target();
         if let Some(mask) = self.mask {
-            let mut pairs: Vec<(Slot, Slot)> = changed.iter().map(|&(c, slot)| (slot, self.current[c])).collect();
+            let pairs: Vec<(Slot, Slot)> = changed.iter().map(|&(c, slot)| (slot, self.current[c])).collect();
             self.assign(Some(mask), &pairs);
-            pairs.clear();
             self.insts.push(Inst::Assign { dst: lanes, mask: None, src: mask });
             let site = self.source.checked.then(|| self.site(super::What::Endless));
             self.insts.push(Inst::Repeat { mask: lanes, id, site });

@@ -39,7 +39,7 @@ type Built<T> = Result<T, Stop>;
 
 /// What an expression is.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+enum Value {
     /// A slot for each component.
     Slots(Vec<Slot>),
     Pointer(Pointer),
@@ -78,7 +78,7 @@ pub(super) struct Source<'a> {
 }
 
 /// What was built.
-pub(super) struct Built3 {
+pub(super) struct Output {
     pub insts: Vec<Inst>,
     /// Values of the constant slots.
     pub constants: Vec<(Slot, u32)>,
@@ -119,7 +119,7 @@ pub(super) struct Builder<'a> {
 }
 
 /// Builds the module's only entry point.
-pub(super) fn build(source: &Source<'_>) -> Result<Built3, ProgramError> {
+pub(super) fn build(source: &Source<'_>) -> Result<Output, ProgramError> {
     let mut builder = Builder::new(source);
     match builder.entry() {
         Ok(()) => Ok(builder.finish()),
@@ -155,12 +155,12 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn finish(self) -> Built3 {
+    fn finish(self) -> Output {
         let mut constants: Vec<(Slot, u32)> = self.constants.into_iter().map(|(word, slot)| (slot, word)).collect();
         constants.sort_unstable();
         let mut immediates: Vec<(Slot, u32)> = self.immediates.into_iter().map(|(word, slot)| (slot, word)).collect();
         immediates.sort_unstable();
-        Built3 { insts: self.insts, constants, immediates, sites: self.sites, slots: self.next }
+        Output { insts: self.insts, constants, immediates, sites: self.sites, slots: self.next }
     }
 
     fn refuse<T>(&self, construct: impl Into<String>) -> Built<T> {
