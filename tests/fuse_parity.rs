@@ -5,7 +5,9 @@ mod common;
 use common::device::engine;
 use common::fresh::Fresh;
 use common::programs::{Case, check};
+use common::twins;
 use flowmill::algo::{Algorithm, PolicyFlowConfig, PpoConfig, Spaces};
+use flowmill::engine::AdapterKind;
 use flowmill::fuse::Target;
 use flowmill::ir::{Binary, Builder, Graph, NodeId, Unary};
 
@@ -21,9 +23,19 @@ fn check_all(graphs: &[Graph], rows: &[u32], shuffle: bool, tolerance: f64) {
     check_on(&TARGETS, graphs, rows, shuffle, tolerance);
 }
 
+/// Twins first, which need no adapter, with whole and broken tiles; then the adapter.
 fn check_on(targets: &[Target], graphs: &[Graph], rows: &[u32], shuffle: bool, tolerance: f64) {
-    let Some(mut engine) = engine() else { return };
     let mut fresh = Fresh::new(7);
+    for graph in graphs {
+        for &rows in [1, 63, 64, 65, 130].iter().chain(rows) {
+            for shuffle in [None, shuffle.then_some(rows + 5)] {
+                if let Err(report) = twins::check(graph, rows, shuffle, &mut fresh, tolerance) {
+                    panic!("twin: {report}");
+                }
+            }
+        }
+    }
+    let Some(mut engine) = engine().filter(|e| e.adapter().kind != AdapterKind::Cpu) else { return };
     for graph in graphs {
         for &target in targets {
             for (i, &rows) in rows.iter().enumerate() {
