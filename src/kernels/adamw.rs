@@ -1,7 +1,8 @@
 //! The optimiser step with its on-device learning rate: twin of `shaders/adamw.wgsl`.
 
 use super::describe;
-use crate::engine::{KernelDesc, Work};
+use super::twin::{Stateless, arguments, own, read, sum};
+use crate::engine::{Call, KernelDesc, Words, Work};
 use bytemuck::{Pod, Zeroable};
 
 /// Invocations of one workgroup. Any grid `[n, 1, 1]` with n >= 1 does all words.
@@ -95,7 +96,99 @@ pub struct AdamwArgs {
 pub fn desc() -> KernelDesc {
     let work = Work { matrix_flops: 0.0, other_flops: 18.0, bytes: 28.0 };
     let bindings = ["params", "gradient", "moments", "norms", "control"];
-    describe("adamw", include_str!("../../shaders/adamw.wgsl"), &bindings, work)
+    describe("adamw", include_str!("../../shaders/adamw.wgsl"), &bindings, work, TWIN)
+}
+
+/// Parameters of one task.
+const BLOCK: usize = 1 << 14;
+
+/// A task is a block of parameters; every task finds the norm and the learning rate in the same order, and the first one
+/// alone writes `control`.
+const TWIN: Stateless = Stateless {
+    tasks: |call| (arguments::<AdamwArgs>(call).trained_words as usize).div_ceil(BLOCK).max(1),
+    run: run_block,
+};
+
+fn run_block(call: &Call<'_>, block: usize) {
+    let args: AdamwArgs = arguments(call);
+    let words = args.trained_words as usize;
+    let [params, gradient, moments, norms, control] = [0, 1, 2, 3, 4].map(|i| call.buffers[i]);
+    let means = read(gradient, words, args.means as usize);
+    let norms = read(norms, 0, args.norms as usize);
+    let squares = sum(norms);
+    let usable = squares.is_finite() && means.iter().all(|mean| mean.is_finite());
+    let norm = squares.sqrt();
+    let slot = control::LEARNING_RATE + (args.step & 1) as usize;
+    let kl = (args.kl_mean != NO_KL).then(|| means[args.kl_mean as usize]);
+    let mut rate = control.f32(slot);
+    if let (Some(kl), true, true) = (kl, usable, args.schedule == Schedule::PerMinibatch as u32) {
+        rate = adjusted(&args, rate.into(), kl.into()) as f32;
+    }
+    if usable {
+        let range = block * BLOCK..words.min((block + 1) * BLOCK);
+        let gradient = read(gradient, range.start, range.len());
+        let first = own(&moments, range.clone());
+        let second = own(&moments, words + range.start..words + range.end);
+        step_block(&args, rate, norm, own(&params, range), gradient, (first, second));
+    }
+    if block == 0 {
+        keep_record(&args, control, (norm, rate, usable), kl, means);
+    }
+}
+
+/// AdamW on a block of parameters.
+fn step_block(
+    args: &AdamwArgs,
+    rate: f32,
+    norm: f32,
+    params: &mut [f32],
+    gradient: &[f32],
+    (first, second): (&mut [f32], &mut [f32]),
+) {
+    let clip = if args.max_norm > 0.0 { (args.max_norm / (norm + 1e-6)).min(1.0) } else { 1.0 };
+    let rate = rate * args.lr_scale;
+    let decay = rate * args.weight_decay;
+    for (((p, g), m), v) in params.iter_mut().zip(gradient).zip(first).zip(second) {
+        let g = clip * g;
+        *m = args.beta1 * *m + (1.0 - args.beta1) * g;
+        *v = args.beta2 * *v + (1.0 - args.beta2) * g * g;
+        let decayed = *p - decay * *p;
+        *p = decayed - rate * (*m / args.bias1) / ((*v / args.bias2).sqrt() + args.epsilon);
+    }
+}
+
+/// What one step leaves in `control`, word by word: other tasks read the learning rate meanwhile.
+fn keep_record(
+    args: &AdamwArgs,
+    control: Words<'_>,
+    (norm, rate, usable): (f32, f32, bool),
+    kl: Option<f32>,
+    means: &[f32],
+) {
+    let add = |word: usize, more: f32| control.set_f32(word, control.f32(word) + more);
+    let mut next_rate = rate;
+    if usable {
+        if let Some(kl) = kl {
+            add(control::KL_SUM, kl);
+            add(control::KL_COUNT, 1.0);
+        }
+        if args.end_of_epoch == 1 && args.schedule >= Schedule::PerEpoch as u32 {
+            let mean = control.f32(control::KL_SUM) / control.f32(control::KL_COUNT).max(1.0);
+            next_rate = adjusted(args, rate.into(), mean.into()) as f32;
+            if args.schedule == Schedule::PerEpochReset as u32 {
+                control.set_f32(control::KL_SUM, 0.0);
+                control.set_f32(control::KL_COUNT, 0.0);
+            }
+        }
+        add(control::NORM_SUM, norm);
+        add(control::MINIBATCHES, 1.0);
+        for (i, mean) in means.iter().enumerate() {
+            add(control::MEAN_SUMS + i, *mean);
+        }
+    } else {
+        control.set_f32(control::NON_FINITE, 1.0);
+    }
+    control.set_f32(control::LEARNING_RATE + (args.step & 1 ^ 1) as usize, next_rate);
 }
 
 /// One step: global norm clip, learning-rate rule, AdamW (Loshchilov and Hutter 2019) in the order of torch.

@@ -1,7 +1,8 @@
 //! Generalised advantage estimation with time-out bootstrap: twin of `shaders/gae.wgsl`.
 
 use super::describe;
-use crate::engine::{KernelDesc, Work};
+use super::twin::{Stateless, arguments, own, read};
+use crate::engine::{Call, KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
 
 /// Environments of one workgroup: the grid is `envs.div_ceil(GROUP)` by 1 by 1, and so many partials are written.
@@ -46,7 +47,71 @@ pub struct GaeArgs {
 /// The kernel. Buffers: `rollout`, `partials` (`[groups][3]`).
 pub fn desc() -> KernelDesc {
     let work = Work { matrix_flops: 0.0, other_flops: 14.0, bytes: 20.0 };
-    describe("gae", include_str!("../../shaders/gae.wgsl"), &["rollout", "partials"], work)
+    describe("gae", include_str!("../../shaders/gae.wgsl"), &["rollout", "partials"], work, TWIN)
+}
+
+/// A task is a workgroup: its environments side by side, backwards in time.
+const TWIN: Stateless = Stateless { tasks: |call| call.groups[0] as usize, run: run_group };
+
+const LANES: usize = GROUP as usize;
+
+fn run_group(call: &Call<'_>, group: usize) {
+    let args: GaeArgs = arguments(call);
+    let [rollout, partials] = [call.buffers[0], call.buffers[1]];
+    let (envs, steps) = (args.envs as usize, args.steps as usize);
+    let first = group * LANES;
+    let count = LANES.min(envs.saturating_sub(first));
+    let row = |offset: u32, t: usize| offset as usize + t * envs + first;
+    let mut next_value = [0.0f32; LANES];
+    next_value[..count].copy_from_slice(read(rollout, args.last_value as usize + first, count));
+    let (mut advantage, mut mean, mut m2) = ([0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
+    let decay = args.gamma * args.lambda;
+    for t in (0..steps).rev() {
+        let [rewards, values, flags] =
+            [args.rewards, args.values, args.flags].map(|field| read(rollout, row(field, t), count));
+        let advantages = own(&rollout, row(args.advantages, t)..row(args.advantages, t) + count);
+        let returns = own(&rollout, row(args.returns, t)..row(args.returns, t) + count);
+        let seen = 1.0 / (steps - t) as f32;
+        for lane in 0..count {
+            let (value, flag) = (values[lane], flags[lane]);
+            let running = if flag == RUNNING { 1.0 } else { 0.0 };
+            let bootstrap = if flag == TIMED_OUT { args.gamma * value } else { 0.0 };
+            let delta = rewards[lane] + bootstrap + args.gamma * running * next_value[lane] - value;
+            let a = delta + decay * running * advantage[lane];
+            (advantage[lane], next_value[lane]) = (a, value);
+            (advantages[lane], returns[lane]) = (a, a + value);
+            // Welford's update
+            let deviation = a - mean[lane];
+            mean[lane] += deviation * seen;
+            m2[lane] += deviation * (a - mean[lane]);
+        }
+    }
+    let mut all = Moments::default();
+    for lane in 0..count {
+        all.add(Moments { count: steps as f32, mean: mean[lane], m2: m2[lane] });
+    }
+    let own = own(&partials, PARTIAL_WORDS * group..PARTIAL_WORDS * (group + 1));
+    own.copy_from_slice(&[all.count, all.mean, all.m2]);
+}
+
+/// Count, mean and sum of squared deviations of a sample.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Moments {
+    pub count: f32,
+    pub mean: f32,
+    pub m2: f32,
+}
+
+impl Moments {
+    /// Chan, Golub, LeVeque 1979: the moments of two samples put together.
+    pub fn add(&mut self, other: Self) {
+        let count = self.count + other.count;
+        let share = other.count / count.max(1.0);
+        let delta = other.mean - self.mean;
+        self.m2 += other.m2 + delta * delta * self.count * share;
+        self.mean += delta * share;
+        self.count = count;
+    }
 }
 
 /// Advantages and returns of a rollout, and count, mean and M2 of the advantages of every [`GROUP`] environments.

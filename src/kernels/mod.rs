@@ -1,5 +1,5 @@
-//! The handwritten kernels: a WGSL file in `shaders/`, and here its description, the Rust side of its immediates and its
-//! CPU twin, under the same name.
+//! The handwritten kernels: a WGSL file in `shaders/`, and here its description, the Rust side of its immediates, its
+//! f64 reference under the same name, and the twin that the CPU engine runs.
 
 pub mod activations;
 pub mod adamw;
@@ -7,9 +7,12 @@ pub mod gae;
 pub mod normalize_advantages;
 pub mod reduce_gradients;
 pub mod sum_columns;
+mod twin;
 pub mod weight_gradients;
 
-use crate::engine::{KernelDesc, Work};
+use std::sync::Arc;
+
+use crate::engine::{KernelDesc, Twin, Work};
 
 /// WGSL text of the random-number library, to be put in front of a kernel that draws. Its twin is [`crate::rng`].
 pub const RNG_WGSL: &str = include_str!("../../shaders/lib/rng.wgsl");
@@ -18,44 +21,44 @@ pub use activations::ACTIVATIONS_WGSL;
 /// One handwritten kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
-    /// Name of the kernel, of its file in `shaders/`, of its module here and of its twin function.
+    /// Name of the kernel, of its file in `shaders/`, of its module here and of its reference function.
     pub name: &'static str,
     /// Builds its description.
     pub desc: fn() -> KernelDesc,
-    /// Path of the twin.
-    pub twin: &'static str,
+    /// Path of its reference, in plain Rust and f64; the twin that the CPU engine runs is in the same file.
+    pub reference: &'static str,
 }
 
 /// All handwritten kernels, in the order in which a training iteration runs them.
 pub const TABLE: [Entry; 6] = [
-    Entry { name: "sum_columns", desc: sum_columns::desc, twin: "kernels::sum_columns::sum_columns" },
-    Entry { name: "gae", desc: gae::desc, twin: "kernels::gae::gae" },
+    Entry { name: "sum_columns", desc: sum_columns::desc, reference: "kernels::sum_columns::sum_columns" },
+    Entry { name: "gae", desc: gae::desc, reference: "kernels::gae::gae" },
     Entry {
         name: "normalize_advantages",
         desc: normalize_advantages::desc,
-        twin: "kernels::normalize_advantages::normalize_advantages",
+        reference: "kernels::normalize_advantages::normalize_advantages",
     },
     Entry {
         name: "weight_gradients",
         desc: weight_gradients::desc,
-        twin: "kernels::weight_gradients::weight_gradients",
+        reference: "kernels::weight_gradients::weight_gradients",
     },
     Entry {
         name: "reduce_gradients",
         desc: reduce_gradients::desc,
-        twin: "kernels::reduce_gradients::reduce_gradients",
+        reference: "kernels::reduce_gradients::reduce_gradients",
     },
-    Entry { name: "adamw", desc: adamw::desc, twin: "kernels::adamw::adamw" },
+    Entry { name: "adamw", desc: adamw::desc, reference: "kernels::adamw::adamw" },
 ];
 
-/// The description of a handwritten kernel whose twin bears its name.
-fn describe(name: &'static str, wgsl: &str, bindings: &[&str], work: Work) -> KernelDesc {
+/// The description of a handwritten kernel.
+fn describe(name: &'static str, wgsl: &str, bindings: &[&str], work: Work, twin: impl Twin + 'static) -> KernelDesc {
     KernelDesc {
         name: name.to_string(),
         wgsl: wgsl.to_string(),
         bindings: bindings.iter().map(|b| b.to_string()).collect(),
         work,
-        twin: None,
+        twin: Some(Arc::new(twin)),
     }
 }
 
@@ -64,22 +67,23 @@ mod tests {
     use super::*;
     use naga::{AddressSpace, ShaderStage};
 
-    fn parsed(desc: &KernelDesc) -> naga::Module {
-        let module = naga::front::wgsl::parse_str(&desc.wgsl)
-            .unwrap_or_else(|e| panic!("{}: {}", desc.name, e.emit_to_string(&desc.wgsl)));
+    fn parsed(name: &str, wgsl: &str) -> naga::Module {
+        let module =
+            naga::front::wgsl::parse_str(wgsl).unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(wgsl)));
         naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::all())
             .validate(&module)
-            .unwrap_or_else(|e| panic!("{}: {e:?}", desc.name));
+            .unwrap_or_else(|e| panic!("{name}: {e:?}"));
         module
     }
 
     #[test]
-    fn names_agree_in_table_description_and_entry_point() {
+    fn every_kernel_has_one_name_everywhere_and_a_twin() {
         for entry in TABLE {
             let desc = (entry.desc)();
             assert_eq!(desc.name, entry.name);
-            assert!(entry.twin.ends_with(&format!("{0}::{0}", entry.name)));
-            let module = parsed(&desc);
+            assert!(desc.twin.is_some(), "{}", entry.name);
+            assert!(entry.reference.ends_with(&format!("{0}::{0}", entry.name)));
+            let module = parsed(entry.name, &desc.wgsl);
             let compute: Vec<_> = module.entry_points.iter().filter(|e| e.stage == ShaderStage::Compute).collect();
             assert_eq!(compute.iter().map(|e| e.name.as_str()).collect::<Vec<_>>(), [entry.name]);
         }
@@ -89,7 +93,7 @@ mod tests {
     fn bindings_are_listed_in_binding_order_and_limits_hold() {
         for entry in TABLE {
             let desc = (entry.desc)();
-            let module = parsed(&desc);
+            let module = parsed(entry.name, &desc.wgsl);
             let mut buffers = Vec::new();
             let mut workgroup_bytes = 0;
             for (_, variable) in module.global_variables.iter() {
@@ -126,7 +130,7 @@ mod tests {
         ];
         for (entry, (name, size)) in TABLE.iter().zip(sizes) {
             assert_eq!(entry.name, name);
-            let module = parsed(&(entry.desc)());
+            let module = parsed(name, &(entry.desc)().wgsl);
             let args = module.global_variables.iter().find(|(_, v)| v.space == AddressSpace::Immediate);
             let wgsl = args.map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx()) as usize);
             assert_eq!(wgsl, Some(size), "{name}");
@@ -143,8 +147,8 @@ mod tests {
     #[test]
     fn libraries_are_valid_modules_of_their_own() {
         for (name, wgsl) in [("rng", RNG_WGSL), ("activations", ACTIVATIONS_WGSL)] {
-            parsed(&describe(name, wgsl, &[], Work::default()));
+            parsed(name, wgsl);
         }
-        parsed(&describe("both", &format!("{RNG_WGSL}{ACTIVATIONS_WGSL}"), &[], Work::default()));
+        parsed("both", &format!("{RNG_WGSL}{ACTIVATIONS_WGSL}"));
     }
 }

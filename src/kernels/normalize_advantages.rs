@@ -1,8 +1,9 @@
 //! Advantages to mean 0 and standard deviation 1: twin of `shaders/normalize_advantages.wgsl`.
 
 use super::describe;
-use super::gae::PARTIAL_WORDS;
-use crate::engine::{KernelDesc, Work};
+use super::gae::{Moments, PARTIAL_WORDS};
+use super::twin::{Stateless, arguments, own, read};
+use crate::engine::{Call, KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
 
 /// Invocations of one workgroup. Any grid `[n, 1, 1]` with n >= 1 does the whole array; `count.div_ceil(GROUP)` gives
@@ -25,7 +26,29 @@ pub struct NormalizeArgs {
 pub fn desc() -> KernelDesc {
     let work = Work { matrix_flops: 0.0, other_flops: 2.0, bytes: 8.0 };
     let wgsl = include_str!("../../shaders/normalize_advantages.wgsl");
-    describe("normalize_advantages", wgsl, &["partials", "rollout"], work)
+    describe("normalize_advantages", wgsl, &["partials", "rollout"], work, TWIN)
+}
+
+/// Advantages of one task.
+const BLOCK: usize = 1 << 15;
+
+/// A task is a block of advantages; every task combines all the partials in the same order.
+const TWIN: Stateless =
+    Stateless { tasks: |call| (arguments::<NormalizeArgs>(call).count as usize).div_ceil(BLOCK), run: run_block };
+
+fn run_block(call: &Call<'_>, block: usize) {
+    let args: NormalizeArgs = arguments(call);
+    let mut all = Moments::default();
+    for part in read(call.buffers[0], 0, PARTIAL_WORDS * args.partials as usize).chunks_exact(PARTIAL_WORDS) {
+        all.add(Moments { count: part[0], mean: part[1], m2: part[2] });
+    }
+    let deviation = (all.m2 / (all.count - 1.0).max(1.0)).sqrt();
+    let scale = 1.0 / (deviation + 1e-8);
+    let first = args.advantages as usize;
+    let end = args.count as usize;
+    for a in own(&call.buffers[1], first + block * BLOCK..first + end.min((block + 1) * BLOCK)) {
+        *a = (*a - all.mean) * scale;
+    }
 }
 
 /// `(a - mean) / (std + 1e-8)` with the unbiased standard deviation over everything that `partials` counted.

@@ -1,7 +1,8 @@
 //! Gradient from its partial sums, and its squared norm: twin of `shaders/reduce_gradients.wgsl`.
 
 use super::describe;
-use crate::engine::{KernelDesc, Work};
+use super::twin::{Stateless, arguments, own, read, sum};
+use crate::engine::{Call, KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
 
 /// Words of one workgroup: the grid is `words.div_ceil(GROUP)` by 1 by 1, and so many norms are written.
@@ -25,7 +26,36 @@ pub struct ReduceArgs {
 pub fn desc() -> KernelDesc {
     let work = Work { matrix_flops: 0.0, other_flops: 4.0, bytes: 8.0 };
     let wgsl = include_str!("../../shaders/reduce_gradients.wgsl");
-    describe("reduce_gradients", wgsl, &["partials", "gradient", "norms"], work)
+    describe("reduce_gradients", wgsl, &["partials", "gradient", "norms"], work, TWIN)
+}
+
+/// Workgroups of one task.
+const GROUPS: usize = 16;
+
+/// A task is sixteen workgroups.
+const TWIN: Stateless = Stateless { tasks: |call| (call.groups[0] as usize).div_ceil(GROUPS), run: run_groups };
+
+fn run_groups(call: &Call<'_>, task: usize) {
+    let args: ReduceArgs = arguments(call);
+    let (words, trained) = (args.words as usize, args.trained_words as usize);
+    let last = ((task + 1) * GROUPS).min(call.groups[0] as usize);
+    for group in task * GROUPS..last {
+        let first = group * GROUP as usize;
+        let count = (GROUP as usize).min(words.saturating_sub(first));
+        let gradient = own(&call.buffers[1], first..first + count);
+        gradient.fill(0.0);
+        for slice in 0..args.slices as usize {
+            for (total, partial) in gradient.iter_mut().zip(read(call.buffers[0], slice * words + first, count)) {
+                *total += partial;
+            }
+        }
+        let mut squares = [0.0f32; GROUP as usize];
+        for (index, (total, square)) in gradient.iter_mut().zip(&mut squares).enumerate() {
+            *total *= args.scale;
+            *square = if first + index < trained { *total * *total } else { 0.0 };
+        }
+        own(&call.buffers[2], group..group + 1).fill(sum(&squares));
+    }
 }
 
 /// `gradient[i] = scale * sum_p partials[p][i]`, and the sum of squares of every [`GROUP`] words below `trained_words`.

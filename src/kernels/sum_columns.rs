@@ -1,7 +1,8 @@
 //! Column sums of a small table: twin of `shaders/sum_columns.wgsl`.
 
 use super::describe;
-use crate::engine::{KernelDesc, Work};
+use super::twin::{Stateless, arguments, own, read};
+use crate::engine::{Call, KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
 
 /// Immediates; `struct Args` of `shaders/sum_columns.wgsl`.
@@ -22,7 +23,24 @@ pub struct SumColumnsArgs {
 /// loop iterations have to stay below the 65535 at which Mesa's software driver stops.
 pub fn desc() -> KernelDesc {
     let work = Work { matrix_flops: 0.0, other_flops: 1.0, bytes: 4.0 };
-    describe("sum_columns", include_str!("../../shaders/sum_columns.wgsl"), &["values", "sums"], work)
+    describe("sum_columns", include_str!("../../shaders/sum_columns.wgsl"), &["values", "sums"], work, TWIN)
+}
+
+/// The table is small: one task.
+const TWIN: Stateless = Stateless { tasks: |_| 1, run: run_all };
+
+/// Rows are added in blocks, so that the sum of many small numbers loses little.
+fn run_all(call: &Call<'_>, _: usize) {
+    let args: SumColumnsArgs = arguments(call);
+    let (rows, columns) = (args.rows as usize, args.columns as usize);
+    let table = read(call.buffers[0], args.source as usize, rows * columns);
+    let sums = own(&call.buffers[1], args.target as usize..args.target as usize + columns);
+    sums.fill(0.0);
+    for block in table.chunks((256 * columns).max(1)) {
+        for (column, sum) in sums.iter_mut().enumerate() {
+            *sum += block.iter().skip(column).step_by(columns.max(1)).sum::<f32>();
+        }
+    }
 }
 
 /// `sums[target + c] = sum_r values[source + r * columns + c]`

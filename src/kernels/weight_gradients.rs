@@ -3,7 +3,6 @@
 use super::describe;
 use crate::engine::{KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
-use std::sync::Arc;
 
 mod host;
 
@@ -101,8 +100,7 @@ pub fn desc() -> KernelDesc {
     let flops = 2.0 * (LANE_X * LANE_DY) as f64;
     let work = Work { matrix_flops: flops, other_flops: 0.0, bytes: 4.0 * (LANE_X + LANE_DY) as f64 };
     let wgsl = include_str!("../../shaders/weight_gradients.wgsl");
-    let desc = describe("weight_gradients", wgsl, &["jobs", "scratch", "partials"], work);
-    KernelDesc { twin: Some(Arc::new(WeightGradientsTwin)), ..desc }
+    describe("weight_gradients", wgsl, &["jobs", "scratch", "partials"], work, WeightGradientsTwin)
 }
 
 /// Cuts jobs into blocks: the table `jobs`, [`BLOCK_WORDS`] words an entry, an entry a workgroup.
