@@ -93,6 +93,12 @@ impl<'a> Words<'a> {
         self.len == 0
     }
 
+    /// The first word.
+    #[inline(always)]
+    pub(crate) fn as_ptr(&self) -> *mut u32 {
+        self.first
+    }
+
     /// Word `at`; 0 beyond the end.
     #[inline(always)]
     pub fn get(&self, at: usize) -> u32 {
