@@ -383,7 +383,7 @@ fn rows(fresh: &mut Fresh) -> Vec<f32> {
 #[test]
 fn random_programs_give_what_the_driver_gives_and_the_same_bytes_on_every_instruction_set() {
     let mut fresh = Fresh::new(0x901);
-    let count: u32 = std::env::var("FLOWMILL_FUZZ").ok().map_or(6, |text| text.parse().expect("FLOWMILL_FUZZ"));
+    let count: u32 = std::env::var("FLOWMILL_FUZZ").ok().map_or(2, |text| text.parse().expect("FLOWMILL_FUZZ"));
     let mut engine = driver();
     for number in 0..count {
         let text = Author { fresh: &mut fresh, names: 0, loops: 0 }.module(6);

@@ -167,7 +167,7 @@ pub(super) fn fallible(op: Lane) -> bool {
     matches!(
         op,
         AddF | SubF | MulF | DivF | RemF | MulAddF | Mix | Sqrt | InverseSqrt | Exp | Exp2 | Log | Log2 | Pow | Tan
-            | Asin | Acos | Sinh | Cosh | Acosh | Atanh | Ldexp | FromHalf
+            | Asin | Acos | Sinh | Cosh | Acosh | Atanh | Ldexp
     )
 }
 
