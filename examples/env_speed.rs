@@ -37,7 +37,8 @@ fn main() -> anyhow::Result<()> {
                 for lane in 0..act {
                     let channel = &env.manifest.action[lane as usize];
                     let (low, high) = (channel.low.max(-10.0), channel.high.min(10.0));
-                    rollout[(num_envs * obs + row * act + lane) as usize] = low + (high - low) * key.uniform(0, row, lane);
+                    rollout[(num_envs * obs + row * act + lane) as usize] =
+                        low + (high - low) * key.uniform(0, row, lane);
                 }
             }
             let args = EnvArgs {

@@ -93,7 +93,13 @@ fn run_stretch(
 }
 
 /// Actions `[steps, num_envs, actions]` of the steps from `first` on.
-pub(super) fn action_table(env: &Environment, options: CheckOptions, actions: Actions, first: u32, steps: u32) -> Vec<f32> {
+pub(super) fn action_table(
+    env: &Environment,
+    options: CheckOptions,
+    actions: Actions,
+    first: u32,
+    steps: u32,
+) -> Vec<f32> {
     let key = Key { seed: options.seed, stream: streams::CHECK, iteration: actions as u32 };
     let mut table = Vec::new();
     for step in first..first + steps {

@@ -29,13 +29,25 @@ pub(super) fn rem_u(x: u32, y: u32) -> u32 {
 /// Saturates at the largest float below 2^31.
 #[inline(always)]
 pub(super) fn to_i(x: f32) -> i32 {
-    (if x < 2_147_483_520.0 { x } else if x.is_nan() { 0.0 } else { 2_147_483_520.0 }) as i32
+    (if x < 2_147_483_520.0 {
+        x
+    } else if x.is_nan() {
+        0.0
+    } else {
+        2_147_483_520.0
+    }) as i32
 }
 
 /// Saturates at the largest float below 2^32.
 #[inline(always)]
 pub(super) fn to_u(x: f32) -> u32 {
-    (if x < 4_294_967_040.0 { x } else if x.is_nan() { 0.0 } else { 4_294_967_040.0 }) as u32
+    (if x < 4_294_967_040.0 {
+        x
+    } else if x.is_nan() {
+        0.0
+    } else {
+        4_294_967_040.0
+    }) as u32
 }
 
 /// Position of the highest bit that differs from the sign; -1 where there is none.

@@ -38,28 +38,79 @@ pub(super) enum Draw {
 #[derive(Clone, Debug)]
 pub(super) enum Inst {
     /// An operation on each lane.
-    Lane { op: Lane, dst: Slot, src: [Slot; 3] },
+    Lane {
+        op: Lane,
+        dst: Slot,
+        src: [Slot; 3],
+    },
     /// `dst = src` in the lanes of the mask.
-    Assign { dst: Slot, mask: Option<Slot>, src: Slot },
+    Assign {
+        dst: Slot,
+        mask: Option<Slot>,
+        src: Slot,
+    },
     /// `dst = table[index]`; an index beyond the table is its last.
-    Gather { dst: Slot, index: Slot, table: Vec<Slot> },
+    Gather {
+        dst: Slot,
+        index: Slot,
+        table: Vec<Slot>,
+    },
     /// `dst = table`, then `dst[index] = value`.
-    Scatter { dst: Vec<Slot>, index: Slot, value: Slot, table: Vec<Slot> },
+    Scatter {
+        dst: Vec<Slot>,
+        index: Slot,
+        value: Slot,
+        table: Vec<Slot>,
+    },
     /// Random numbers: key, then counter.
-    Random { draw: Draw, dst: Vec<Slot>, src: Vec<Slot> },
-    Input { dst: Slot, input: Input },
-    Load { dst: Vec<Placed>, mask: Slot, address: Slot, buffer: u32 },
-    Store { src: Vec<Placed>, mask: Slot, address: Slot, buffer: u32 },
+    Random {
+        draw: Draw,
+        dst: Vec<Slot>,
+        src: Vec<Slot>,
+    },
+    Input {
+        dst: Slot,
+        input: Input,
+    },
+    Load {
+        dst: Vec<Placed>,
+        mask: Slot,
+        address: Slot,
+        buffer: u32,
+    },
+    Store {
+        src: Vec<Placed>,
+        mask: Slot,
+        address: Slot,
+        buffer: u32,
+    },
     /// Elements of a runtime-sized array that begins at word `offset`.
-    Length { dst: Slot, buffer: u32, offset: u32, stride: u32 },
+    Length {
+        dst: Slot,
+        buffer: u32,
+        offset: u32,
+        stride: u32,
+    },
     /// To the label where no lane is in the mask.
-    Skip { mask: Slot, label: u32 },
+    Skip {
+        mask: Slot,
+        label: u32,
+    },
     Label(u32),
     LoopStart(u32),
     /// Back to the start of the loop while a lane is in the mask; the site reports a loop that runs very often.
-    Repeat { mask: Slot, id: u32, site: Option<u32> },
+    Repeat {
+        mask: Slot,
+        id: u32,
+        site: Option<u32>,
+    },
     /// Reports the site for the lanes of mask and condition that have not reported yet.
-    Check { mask: Slot, condition: Slot, args: Vec<Slot>, site: u32 },
+    Check {
+        mask: Slot,
+        condition: Slot,
+        args: Vec<Slot>,
+        site: u32,
+    },
 }
 
 /// How an instruction touches a slot.

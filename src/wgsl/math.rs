@@ -51,22 +51,13 @@ fn log64(x: f64) -> f64 {
     const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
     let shifted = x.to_bits().wrapping_sub(SQRT_HALF);
     // The exponent as a double, by arithmetic on its bits: -1024..1024.
-    let exponent = f64::from_bits((shifted.wrapping_add(1 << 62) >> 52) | 0x4330_0000_0000_0000) - 4_503_599_627_371_520.0;
+    let exponent =
+        f64::from_bits((shifted.wrapping_add(1 << 62) >> 52) | 0x4330_0000_0000_0000) - 4_503_599_627_371_520.0;
     let m = f64::from_bits((shifted & 0x000f_ffff_ffff_ffff).wrapping_add(SQRT_HALF));
     let s = (m - 1.0) / (m + 1.0);
     let z = s * s;
-    let series = polynomial!(
-        z,
-        1.0 / 17.0,
-        1.0 / 15.0,
-        1.0 / 13.0,
-        1.0 / 11.0,
-        1.0 / 9.0,
-        1.0 / 7.0,
-        1.0 / 5.0,
-        1.0 / 3.0,
-        1.0
-    );
+    let series =
+        polynomial!(z, 1.0 / 17.0, 1.0 / 15.0, 1.0 / 13.0, 1.0 / 11.0, 1.0 / 9.0, 1.0 / 7.0, 1.0 / 5.0, 1.0 / 3.0, 1.0);
     let y = exponent * LN_2 + 2.0 * s * series;
     let y = if x == f64::INFINITY { x } else { y };
     let y = if x == 0.0 { f64::NEG_INFINITY } else { y };
@@ -79,7 +70,7 @@ fn sin_cos64(x: f64) -> (f64, f64) {
     // pi / 2 in two parts, the first of 33 bits.
     const HIGH: f64 = 1.570_796_326_734_125_614_17;
     const LOW: f64 = 6.077_100_506_506_192_249_32e-11;
-    let x = if (x > 1e9 || x < -1e9) && x * 0.0 == 0.0 { 0.0 } else { x };
+    let x = if x.abs() > 1e9 && x.is_finite() { 0.0 } else { x };
     let shifted = x * (1.0 / FRAC_PI_2) + ROUND;
     let n = shifted - ROUND;
     let r = (x - n * HIGH) - n * LOW;
@@ -94,16 +85,8 @@ fn sin_cos64(x: f64) -> (f64, f64) {
         -1.0 / 6.0,
         1.0
     );
-    let cosine = polynomial!(
-        z,
-        1.0 / 479_001_600.0,
-        -1.0 / 3_628_800.0,
-        1.0 / 40_320.0,
-        -1.0 / 720.0,
-        1.0 / 24.0,
-        -0.5,
-        1.0
-    );
+    let cosine =
+        polynomial!(z, 1.0 / 479_001_600.0, -1.0 / 3_628_800.0, 1.0 / 40_320.0, -1.0 / 720.0, 1.0 / 24.0, -0.5, 1.0);
     let quarter = shifted.to_bits();
     let (s, c) = if quarter & 1 == 1 { (cosine, sine) } else { (sine, cosine) };
     let s = f64::from_bits(s.to_bits() ^ ((quarter & 2) << 62));

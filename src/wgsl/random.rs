@@ -29,6 +29,7 @@ fn uniform(rows: [&Row; 8], out: &mut Row) {
     }
 }
 
+#[allow(clippy::needless_range_loop)] // as plain as the others, so that it vectorises
 #[inline(always)]
 fn normal(rows: [&Row; 8], out: &mut Row) {
     let mut second = [0; LANES];

@@ -141,9 +141,7 @@ pub(super) fn lower(program: &mut Program, insts: &[Inst], isa: Isa) {
             Inst::Length { dst, buffer, offset, stride } => {
                 Step::Length { to: row(*dst), buffer: *buffer, offset: *offset, stride: *stride }
             }
-            Inst::Skip { mask, label } => {
-                Step::Skip { mask: row(*mask), to: places.get(label).copied().unwrap_or(at) }
-            }
+            Inst::Skip { mask, label } => Step::Skip { mask: row(*mask), to: places.get(label).copied().unwrap_or(at) },
             Inst::LoopStart(id) => {
                 let turns = loops.len() as u32;
                 loops.insert(*id, turns);

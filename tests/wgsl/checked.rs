@@ -1,8 +1,8 @@
 //! What a checked run finds, and that it finds nothing in what is right.
 
 use flowmill::engine::Words;
-use flowmill::env::{CheckOptions, Finding as EnvFinding, check, load};
 use flowmill::engine::{AdapterChoice, Engine, EngineOptions};
+use flowmill::env::{CheckOptions, Finding as EnvFinding, check, load};
 use flowmill::simd::Isa;
 use flowmill::wgsl::{Finding, Program, ProgramOptions};
 
@@ -66,7 +66,13 @@ fn divisions_by_zero_are_found_in_their_lane() {
 fn numbers_that_are_not_finite_are_found_with_their_cause() {
     let negative = |i: usize| if i == 66 { -1.0 } else { 1.5 };
     assert_found(&body("return sqrt(x);"), negative, &[66], (4, 8), "square root of a negative number");
-    assert_found(&body("return inverseSqrt(x - 1.5);"), |i| if i == 0 { 1.5 } else { 2.0 }, &[0], (4, 8), "inverse square root of 0");
+    assert_found(
+        &body("return inverseSqrt(x - 1.5);"),
+        |i| if i == 0 { 1.5 } else { 2.0 },
+        &[0],
+        (4, 8),
+        "inverse square root of 0",
+    );
     assert_found(&body("return log(x);"), only_5, &[5], (4, 8), "logarithm of 0");
     assert_found(&body("return log2(x);"), negative, &[66], (4, 8), "logarithm of a negative number");
     assert_found(&body("return exp(x * 80.0);"), |i| if i == 3 { 2.0 } else { 1.0 }, &[3], (4, 8), "overflow");
@@ -75,17 +81,53 @@ fn numbers_that_are_not_finite_are_found_with_their_cause() {
     assert_found(&body("return acos(x);"), |i| if i == 9 { 1.25 } else { 0.5 }, &[9], (4, 8), "acos");
     assert_found(&body("return normalize(vec2f(x, 0.0)).x;"), only_5, &[5], (4, 8), "division by zero in `normalize`");
     // Only the first operation of a chain is to blame.
-    assert_found(&body("let y = 1.0 / x;\nlet z = y * 2.0 - y;\nreturn sqrt(z);"), only_5, &[5], (4, 9), "division by zero");
+    assert_found(
+        &body("let y = 1.0 / x;\nlet z = y * 2.0 - y;\nreturn sqrt(z);"),
+        only_5,
+        &[5],
+        (4, 9),
+        "division by zero",
+    );
 }
 
 #[test]
 fn indices_out_of_bounds_are_found_for_arrays_vectors_matrices_and_buffers() {
     let at = |n: f32| move |i: usize| if i == 7 { n } else { 1.0 };
-    assert_found(&body("var a = array<f32, 3>();\na[i32(x)] = 1.0;\nreturn a[0];"), at(3.0), &[7], (5, 1), "index 3 is out of bounds of an array of 3");
-    assert_found(&body("var a = array<f32, 3>();\nreturn a[i32(x)];"), at(-1.0), &[7], (5, 8), "index -1 is out of bounds");
-    assert_found(&body("let v = vec3f(x);\nreturn v[u32(x)];"), at(4.0), &[7], (5, 8), "index 4 is out of bounds of a vector of 3");
-    assert_found(&body("let m = mat2x2f(x, x, x, x);\nreturn m[u32(x)].x;"), at(2.0), &[7], (5, 8), "index 2 is out of bounds of a matrix of 2");
-    assert_found(&body("return data[i + u32(x) * 1000u - 1000u];"), at(9.0), &[7], (4, 8), "is out of bounds of a buffer of 70");
+    assert_found(
+        &body("var a = array<f32, 3>();\na[i32(x)] = 1.0;\nreturn a[0];"),
+        at(3.0),
+        &[7],
+        (5, 1),
+        "index 3 is out of bounds of an array of 3",
+    );
+    assert_found(
+        &body("var a = array<f32, 3>();\nreturn a[i32(x)];"),
+        at(-1.0),
+        &[7],
+        (5, 8),
+        "index -1 is out of bounds",
+    );
+    assert_found(
+        &body("let v = vec3f(x);\nreturn v[u32(x)];"),
+        at(4.0),
+        &[7],
+        (5, 8),
+        "index 4 is out of bounds of a vector of 3",
+    );
+    assert_found(
+        &body("let m = mat2x2f(x, x, x, x);\nreturn m[u32(x)].x;"),
+        at(2.0),
+        &[7],
+        (5, 8),
+        "index 2 is out of bounds of a matrix of 2",
+    );
+    assert_found(
+        &body("return data[i + u32(x) * 1000u - 1000u];"),
+        at(9.0),
+        &[7],
+        (4, 8),
+        "is out of bounds of a buffer of 70",
+    );
 }
 
 #[test]
@@ -93,9 +135,27 @@ fn reads_of_variables_without_a_value_are_found_with_their_name() {
     let positive = |i: usize| if i == 11 { 1.0 } else { -1.0 };
     let all: Vec<u32> = (0..70).collect();
     assert_found(&body("var y: f32;\nreturn y + x;"), positive, &all, (5, 8), "`y` is read before");
-    assert_found(&body("var y: f32;\nif (x < 0.0) { y = 2.0; }\nreturn y;"), positive, &[11], (6, 8), "`y` is read before");
-    assert_found(&body("var v: vec3f;\nv.x = x;\nv.z = x;\nreturn v.x + v.y;"), positive, &all, (7, 14), "`v.y` is read before");
-    assert_found(&body("var a: array<f32, 4>;\na[u32(abs(x)) + 1u] = 1.0;\nreturn a[3];"), positive, &all, (6, 8), "`a[3]` is read before");
+    assert_found(
+        &body("var y: f32;\nif (x < 0.0) { y = 2.0; }\nreturn y;"),
+        positive,
+        &[11],
+        (6, 1),
+        "`y` is read before",
+    );
+    assert_found(
+        &body("var v: vec3f;\nv.x = x;\nv.z = x;\nreturn v.x + v.y;"),
+        positive,
+        &all,
+        (7, 14),
+        "`v.y` is read before",
+    );
+    assert_found(
+        &body("var a: array<f32, 4>;\na[u32(abs(x)) + 1u] = 1.0;\nreturn a[3];"),
+        positive,
+        &all,
+        (6, 8),
+        "`a[3]` is read before",
+    );
     let loops = "var sum = 0.0;\nfor (var n = 0u; n < 3u; n++) {\n var y: f32;\n if (x < 0.0 || n > 0u) { y = 1.0; }\n sum += y;\n}\nreturn sum;";
     assert_found(&body(loops), positive, &[11], (8, 9), "`y` is read before");
 }
@@ -139,7 +199,8 @@ fn the_repositorys_environments_have_no_findings_and_a_broken_one_has_its_line()
         assert!(report.passed(), "{report}");
     }
     let mut env = load("pendulum").unwrap();
-    env.wgsl = env.wgsl.replace("let velocity = (*state).velocity;", "let velocity = (*state).velocity / abs(sign(torque));");
+    env.wgsl =
+        env.wgsl.replace("let velocity = (*state).velocity;", "let velocity = (*state).velocity / abs(sign(torque));");
     let report = check(&mut engine, &env, options).unwrap();
     let line = env.wgsl.lines().position(|line| line.contains("sign(torque)")).unwrap() as u32 + 1;
     let found = report.findings.iter().find_map(|finding| match finding {
@@ -147,5 +208,8 @@ fn the_repositorys_environments_have_no_findings_and_a_broken_one_has_its_line()
         _ => None,
     });
     assert_eq!(found, Some((line, 20, "division by zero".to_string())), "{report}");
-    assert!(report.to_string().contains(&format!("env.wgsl:{line}:20: division by zero under zero actions")), "{report}");
+    assert!(
+        report.to_string().contains(&format!("env.wgsl:{line}:20: division by zero under zero actions")),
+        "{report}"
+    );
 }

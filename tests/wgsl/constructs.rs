@@ -74,7 +74,11 @@ fn every_construct_gives_what_the_driver_gives_and_the_same_bytes_on_every_instr
                 _ => got.to_bits() == want.to_bits(),
             };
             if !same {
-                let values = if which == 0 { format!("{got:?}, not {want:?}") } else { format!("{:#x}, not {:#x}", got.to_bits(), want.to_bits()) };
+                let values = if which == 0 {
+                    format!("{got:?}, not {want:?}")
+                } else {
+                    format!("{:#x}, not {:#x}", got.to_bits(), want.to_bits())
+                };
                 wrong.push(format!("line {line}, row {row}: {values}: {}", source.trim()));
             }
         }

@@ -92,9 +92,11 @@ fn states_rollouts_and_statistics_of_every_environment_are_the_drivers() {
         let (got, want) = (run.executor(Isa::detect()), run.driver(&mut engine));
         for (name, (got, want)) in ["states", "rollout", "stats"].iter().zip(got.iter().zip(&want)) {
             // A pendulum that passes the top doubles an error every few steps; the others are exact but for rounding.
-            let mut wrong = got.iter().zip(want).enumerate().filter(|(_, (a, b))| {
-                a.to_bits() != b.to_bits() && !close(**a, **b, 2e-3, 2e-3)
-            });
+            let mut wrong = got
+                .iter()
+                .zip(want)
+                .enumerate()
+                .filter(|(_, (a, b))| a.to_bits() != b.to_bits() && !close(**a, **b, 2e-3, 2e-3));
             let first = wrong.next();
             assert_eq!(first, None, "{}: {name}, {} more of {}", env.manifest.name, wrong.count(), got.len());
         }
@@ -110,7 +112,8 @@ fn environments_give_the_same_bytes_on_every_instruction_set() {
         let run = Run::new(&env, &mut fresh);
         let first = run.executor(Isa::Baseline);
         for isa in Isa::available() {
-            let bits = |buffers: &Buffers| buffers.each_ref().map(|b| b.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
+            let bits =
+                |buffers: &Buffers| buffers.each_ref().map(|b| b.iter().map(|x| x.to_bits()).collect::<Vec<_>>());
             assert!(bits(&run.executor(isa)) == bits(&first), "{} differs on {isa}", env.manifest.name);
         }
     }

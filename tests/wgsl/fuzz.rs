@@ -102,7 +102,11 @@ impl Author<'_> {
     fn expression(&mut self, ty: Type, scope: &Scope, depth: u32) -> String {
         let visible: Vec<&str> = scope.iter().filter(|v| v.1 == ty).map(|v| v.0.as_str()).collect();
         if depth == 0 || self.below(8) == 0 {
-            return if visible.is_empty() || self.below(4) == 0 { self.literal(ty) } else { self.pick(&visible).into() };
+            return if visible.is_empty() || self.below(4) == 0 {
+                self.literal(ty)
+            } else {
+                self.pick(&visible).into()
+            };
         }
         let sub = |author: &mut Self, ty: Type| author.expression(ty, scope, depth - 1);
         if self.below(8) == 0 {
@@ -133,7 +137,8 @@ impl Author<'_> {
                     4 => format!("({a} {} ({} & 31u))", self.pick(&["<<", ">>"]), sub(self, Type::U)),
                     5 => format!("{}({a}, {b})", self.pick(&["min", "max"])),
                     6 => {
-                        let functions = ["countOneBits", "reverseBits", "firstLeadingBit", "countTrailingZeros", "abs", "~"];
+                        let functions =
+                            ["countOneBits", "reverseBits", "firstLeadingBit", "countTrailingZeros", "abs", "~"];
                         format!("{}({a})", self.pick(&functions))
                     }
                     7 => format!("{}({})", ty.name(), sub(self, if signed { Type::U } else { Type::I })),
@@ -153,7 +158,12 @@ impl Author<'_> {
                         let (a, b) = (sub(self, operand), sub(self, operand));
                         format!("({a} {} {b})", self.pick(&["<", "<=", ">", ">=", "==", "!="]))
                     }
-                    2 => format!("({} {} {})", sub(self, ty), self.pick(&["&&", "||", "&", "|", "==", "!="]), sub(self, ty)),
+                    2 => format!(
+                        "({} {} {})",
+                        sub(self, ty),
+                        self.pick(&["&&", "||", "&", "|", "==", "!="]),
+                        sub(self, ty)
+                    ),
                     3 => format!("(!{})", sub(self, ty)),
                     _ => {
                         let vector = Type::V(2 + self.below(3), scalar);
@@ -166,7 +176,9 @@ impl Author<'_> {
                 let (a, b) = (sub(self, ty), sub(self, ty));
                 let float = scalar == Scalar::F;
                 match self.below(5) {
-                    0 if float => format!("clamp({a} {} {b}, {t}(-50.0), {t}(50.0))", self.pick(&["+", "-", "*"]), t = ty.name()),
+                    0 if float => {
+                        format!("clamp({a} {} {b}, {t}(-50.0), {t}(50.0))", self.pick(&["+", "-", "*"]), t = ty.name())
+                    }
                     0 => format!("({a} {} {b})", self.pick(&["+", "-", "*", "&", "|"])),
                     1 => format!("{}({a}, {b})", self.pick(&["min", "max"])),
                     2 => {
@@ -272,13 +284,20 @@ impl Author<'_> {
                 let name = self.name();
                 self.loops += 1;
                 let known = self.below(2) == 0;
-                let limit = if known { format!("{}u", 1 + self.below(4)) } else { format!("({} & 7u)", self.expression(Type::U, scope, 2)) };
+                let limit = if known {
+                    format!("{}u", 1 + self.below(4))
+                } else {
+                    format!("({} & 7u)", self.expression(Type::U, scope, 2))
+                };
                 let mut inner = scope.clone();
                 inner.push((name.clone(), Type::U, false));
                 let body = self.block(&inner, depth - 1, indent + 1);
                 self.loops -= 1;
                 let end = self.name();
-                format!("let {end} = {limit};\n{pad}for (var {name} = 0u; {name} < {}; {name}++) {{\n{body}{pad}}}", if known { limit.clone() } else { end.clone() })
+                format!(
+                    "let {end} = {limit};\n{pad}for (var {name} = 0u; {name} < {}; {name}++) {{\n{body}{pad}}}",
+                    if known { limit.clone() } else { end.clone() }
+                )
             }
             _ => {
                 let name = self.name();
@@ -386,7 +405,7 @@ fn random_programs_give_what_the_driver_gives_and_the_same_bytes_on_every_instru
     let count: u32 = std::env::var("FLOWMILL_FUZZ").ok().map_or(2, |text| text.parse().expect("FLOWMILL_FUZZ"));
     let mut engine = driver();
     for number in 0..count {
-        let text = Author { fresh: &mut fresh, names: 0, loops: 0 }.module(6);
+        let text = Author { fresh: &mut fresh, names: 0, loops: 0 }.module(4);
         let desc = kernel(&format!("fuzz_{number}"), &text, &["rows", "floats", "words"]);
         let (rows, floats, words) = (rows(&mut fresh), poison(ROWS * 8), poison(ROWS * 7));
         let contents: [&[f32]; 3] = [&rows, &floats, &words];
@@ -402,7 +421,11 @@ fn random_programs_give_what_the_driver_gives_and_the_same_bytes_on_every_instru
                 if !same {
                     std::fs::write("/tmp/flowmill_fuzz.wgsl", &text).ok();
                     let (row, column) = (index / width, index % width);
-                    panic!("program {number}, buffer {buffer}, row {row}, value {column}: {a:?} ({:#x}), not {b:?} ({:#x})\n{text}", a.to_bits(), b.to_bits());
+                    panic!(
+                        "program {number}, buffer {buffer}, row {row}, value {column}: {a:?} ({:#x}), not {b:?} ({:#x})\n{text}",
+                        a.to_bits(),
+                        b.to_bits()
+                    );
                 }
             }
         }

@@ -37,7 +37,13 @@ fn unsupported_constructs_are_refused_with_their_name_line_and_column() {
         ),
         ("@group(0) @binding(1) var picture: texture_2d<f32>;", "out[0] = 1.0;", "texture", 2, 23),
         ("override size: u32 = 4;", "out[0] = f32(size);", "override", 5, 18),
-        ("@group(0) @binding(1) var<storage, read> elsewhere: array<f32>;", "out[0] = elsewhere[0];", "`elsewhere`", 2, 23),
+        (
+            "@group(0) @binding(1) var<storage, read> elsewhere: array<f32>;",
+            "out[0] = elsewhere[0];",
+            "`elsewhere`",
+            2,
+            23,
+        ),
     ];
     for (declaration, body, name, line, column) in cases {
         let error = refused(&module(declaration, body));

@@ -1,6 +1,6 @@
 //! One module, here and on the driver.
 
-use flowmill::engine::{AdapterChoice, Engine, EngineOptions, KernelDesc, Work, Words};
+use flowmill::engine::{AdapterChoice, Engine, EngineOptions, KernelDesc, Words, Work};
 use flowmill::simd::Isa;
 use flowmill::wgsl::{Program, ProgramOptions};
 

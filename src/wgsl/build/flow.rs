@@ -28,16 +28,22 @@ pub(super) enum Target {
         /// As for a loop.
         next: Option<(Vec<(usize, Slot)>, Slot)>,
     },
-    Switch { changed: Vec<(usize, Slot)>, left: Slot },
+    Switch {
+        changed: Vec<(usize, Slot)>,
+        left: Slot,
+    },
 }
 
 impl Builder<'_> {
     pub(super) fn block(&mut self, block: &Block) -> Built<()> {
-        for (statement, &span) in block.span_iter() {
+        let spans: Vec<naga::Span> = block.span_iter().map(|(_, &span)| span).collect();
+        for (at, statement) in block.iter().enumerate() {
             if self.mask.is_none() {
                 break;
             }
-            self.span = span;
+            // A value that is only loaded has no place of its own: it is that of the statement which follows.
+            let place = spans[at..].iter().find(|span| span.is_defined());
+            self.span = place.copied().unwrap_or(self.span);
             self.statement(statement)?;
         }
         Ok(())
@@ -175,8 +181,7 @@ impl Builder<'_> {
         let Some(mask) = self.mask else { return Ok(()) };
         let bodies: Vec<&Block> = cases.iter().map(|case| &case.body).collect();
         let limit = self.current.len();
-        let changed: Vec<(usize, Slot)> =
-            self.changed(&bodies, limit).into_iter().map(|c| (c, self.fresh())).collect();
+        let changed: Vec<(usize, Slot)> = self.changed(&bodies, limit).into_iter().map(|c| (c, self.fresh())).collect();
         let pairs: Vec<(Slot, Slot)> = changed.iter().map(|&(c, slot)| (slot, self.current[c])).collect();
         self.assign(None, &pairs);
         let (left, zero) = (self.fresh(), self.constant(0));

@@ -8,11 +8,7 @@ use super::super::layout::Kind;
 use super::{Builder, Built};
 
 impl Builder<'_> {
-    pub(super) fn math(
-        &mut self,
-        function: M,
-        arguments: [Option<Handle<Expression>>; 4],
-    ) -> Built<Vec<Slot>> {
+    pub(super) fn math(&mut self, function: M, arguments: [Option<Handle<Expression>>; 4]) -> Built<Vec<Slot>> {
         let Some(first) = arguments[0] else { return self.refuse("a function without an argument") };
         let kind = self.kind(first)?;
         let mut given: Vec<Vec<Slot>> = Vec::new();
@@ -33,8 +29,7 @@ impl Builder<'_> {
             M::Abs => a,
             M::Clamp if kind == Kind::Float => self.each3(Lane::ClampF, &given),
             M::Clamp => {
-                let (max, min) =
-                    if kind == Kind::Int { (Lane::MaxI, Lane::MinI) } else { (Lane::MaxU, Lane::MinU) };
+                let (max, min) = if kind == Kind::Int { (Lane::MaxI, Lane::MinI) } else { (Lane::MaxU, Lane::MinU) };
                 let low = self.each2(max, &a, &given[1]);
                 self.each2(min, &low, &given[2])
             }
@@ -196,7 +191,13 @@ impl Builder<'_> {
 
     /// By minors of the first column; columns one after the other.
     fn determinant(&mut self, a: &[Slot]) -> Slot {
-        let size = if a.len() == 4 { 2 } else if a.len() == 9 { 3 } else { 4 };
+        let size = if a.len() == 4 {
+            2
+        } else if a.len() == 9 {
+            3
+        } else {
+            4
+        };
         if size == 2 {
             let first = self.float_op(Lane::MulF, &[a[0], a[3]]);
             let second = self.float_op(Lane::MulF, &[a[1], a[2]]);
@@ -204,8 +205,10 @@ impl Builder<'_> {
         }
         let mut sum = None;
         for row in 0..size {
-            let minor: Vec<Slot> =
-                (1..size).flat_map(|c| (0..size).filter(move |&r| r != row).map(move |r| c * size + r)).map(|i| a[i]).collect();
+            let minor: Vec<Slot> = (1..size)
+                .flat_map(|c| (0..size).filter(move |&r| r != row).map(move |r| c * size + r))
+                .map(|i| a[i])
+                .collect();
             let minor = self.determinant(&minor);
             let term = self.float_op(Lane::MulF, &[a[row], minor]);
             sum = Some(match sum {

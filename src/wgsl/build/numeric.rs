@@ -166,8 +166,27 @@ pub(super) fn fallible(op: Lane) -> bool {
     use Lane::*;
     matches!(
         op,
-        AddF | SubF | MulF | DivF | RemF | MulAddF | Mix | Sqrt | InverseSqrt | Exp | Exp2 | Log | Log2 | Pow | Tan
-            | Asin | Acos | Sinh | Cosh | Acosh | Atanh | Ldexp
+        AddF | SubF
+            | MulF
+            | DivF
+            | RemF
+            | MulAddF
+            | Mix
+            | Sqrt
+            | InverseSqrt
+            | Exp
+            | Exp2
+            | Log
+            | Log2
+            | Pow
+            | Tan
+            | Asin
+            | Acos
+            | Sinh
+            | Cosh
+            | Acosh
+            | Atanh
+            | Ldexp
     )
 }
 

@@ -233,7 +233,13 @@ impl Builder<'_> {
     }
 
     /// Writes a value behind a pointer.
-    pub(super) fn store(&mut self, pointer: &Pointer, pointee: &TypeInner, value: &[Slot], unwritten: bool) -> Built<()> {
+    pub(super) fn store(
+        &mut self,
+        pointer: &Pointer,
+        pointee: &TypeInner,
+        value: &[Slot],
+        unwritten: bool,
+    ) -> Built<()> {
         match pointer.root {
             Root::Variable(index) => {
                 let variable = self.variables[index].clone();
