@@ -24,8 +24,8 @@ fn words(rows: [&Row; 8], d0: &mut Row, d1: &mut Row, d2: &mut Row, d3: &mut Row
 
 #[inline(always)]
 fn uniform(rows: [&Row; 8], out: &mut Row) {
-    for lane in 0..LANES {
-        out[lane] = unit(words_of(rows, lane)[0]).to_bits();
+    for (lane, out) in out.iter_mut().enumerate() {
+        *out = unit(words_of(rows, lane)[0]).to_bits();
     }
 }
 

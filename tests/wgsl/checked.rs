@@ -157,7 +157,7 @@ fn reads_of_variables_without_a_value_are_found_with_their_name() {
         "`a[3]` is read before",
     );
     let loops = "var sum = 0.0;\nfor (var n = 0u; n < 3u; n++) {\n var y: f32;\n if (x < 0.0 || n > 0u) { y = 1.0; }\n sum += y;\n}\nreturn sum;";
-    assert_found(&body(loops), positive, &[11], (8, 9), "`y` is read before");
+    assert_found(&body(loops), positive, &[11], (8, 2), "`y` is read before");
 }
 
 #[test]
