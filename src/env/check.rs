@@ -11,6 +11,7 @@ use super::manifest::Channel;
 use super::report::{Actions, CheckReport, Finding};
 use super::runner::EnvArgs;
 use super::streams;
+use super::watch::watch;
 
 /// How much to run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +49,7 @@ pub fn check(engine: &mut Engine, env: &Environment, options: CheckOptions) -> R
         runs: Vec::new(),
         findings: probe_resets(engine, env, &batches[0], options)?,
     };
+    report.findings.extend(watch(env, options)?);
     for actions in [Actions::Zero, Actions::Random, Actions::Extreme, Actions::Beyond] {
         let mut inspector = Inspector::new(env, actions, options.num_envs);
         let mut first = 0;
@@ -91,7 +93,13 @@ fn run_stretch(
 }
 
 /// Actions `[steps, num_envs, actions]` of the steps from `first` on.
-fn action_table(env: &Environment, options: CheckOptions, actions: Actions, first: u32, steps: u32) -> Vec<f32> {
+pub(super) fn action_table(
+    env: &Environment,
+    options: CheckOptions,
+    actions: Actions,
+    first: u32,
+    steps: u32,
+) -> Vec<f32> {
     let key = Key { seed: options.seed, stream: streams::CHECK, iteration: actions as u32 };
     let mut table = Vec::new();
     for step in first..first + steps {

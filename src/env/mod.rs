@@ -26,6 +26,7 @@ mod report;
 mod runner;
 mod section;
 pub mod streams;
+mod watch;
 
 pub use batch::{Batch, Trace};
 pub use catalogue::{EnvSummary, Environment, environments, load, search_path};

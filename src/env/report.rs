@@ -46,6 +46,20 @@ pub struct Occurrence {
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Finding {
+    /// Something that goes wrong inside `env.wgsl`: an index out of bounds, a division by zero, a variable that is read
+    /// before it is written, a number that is not finite.
+    Program {
+        /// Path of `env.wgsl`.
+        file: String,
+        /// Line, from 1.
+        line: u32,
+        /// Column in bytes, from 1.
+        column: u32,
+        /// The cause in words.
+        message: String,
+        /// Where it happened first.
+        at: Occurrence,
+    },
     /// A NaN or an infinity.
     NonFinite {
         /// Name of the observation entry, or `reward`.
@@ -106,6 +120,9 @@ pub enum Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Finding::Program { file, line, column, message, at } => {
+                write!(f, "{file}:{line}:{column}: {message} {at}")
+            }
             Finding::NonFinite { entry, value, at } => write!(f, "`{entry}` is {value} {at}"),
             Finding::OutOfBounds { entry, value, low, high, at } => {
                 write!(f, "`{entry}` reaches {value:?}, outside its bounds {low:?}..={high:?}, {at}")

@@ -93,31 +93,6 @@ pub(super) fn extract_i(x: u32, offset: u32, count: u32) -> u32 {
     if count == 0 { 0 } else { (((u64::from(x) >> offset) << unused) as i64 >> unused) as u32 }
 }
 
-/// Half-precision bits, rounded to nearest even.
-#[inline(always)]
-pub(super) fn to_half(x: f32) -> u32 {
-    let bits = x.to_bits();
-    let sign = (bits >> 16) & 0x8000;
-    let a = bits & 0x7fff_ffff;
-    // Below 2^-14 the spacing is 2^-24: adding 0.5 rounds there.
-    let small = (f32::from_bits(a) + 0.5).to_bits().wrapping_sub(0.5f32.to_bits());
-    let normal = a.wrapping_add(0xc800_0fff).wrapping_add((a >> 13) & 1) >> 13;
-    let finite = if a < 0x3880_0000 { small } else { normal };
-    let limited = if a >= 0x4780_0000 { 0x7c00 } else { finite };
-    sign | if a > 0x7f80_0000 { 0x7e00 } else { limited }
-}
-
-/// The float of half-precision bits.
-#[inline(always)]
-pub(super) fn from_half(x: u32) -> f32 {
-    let sign = (x & 0x8000) << 16;
-    let a = x & 0x7fff;
-    // The exponent is off by 2^112 after the shift; the product makes subnormals right as well.
-    let scaled = f32::from_bits(a << 13) * f32::from_bits(0x7780_0000);
-    let value = if a >= 0x7c00 { f32::from_bits(0x7f80_0000 | (a << 13)) } else { scaled };
-    f32::from_bits(value.to_bits() | sign)
-}
-
 /// x * 2^n in two exact steps.
 #[inline(always)]
 pub(super) fn ldexp(x: f32, n: i32) -> f32 {
@@ -150,18 +125,6 @@ pub(super) fn not_finite(x: f32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn half_precision_goes_there_and_back_and_rounds_to_even() {
-        for half in 0..0x7c00u32 {
-            assert_eq!(to_half(from_half(half)), half);
-            assert_eq!(to_half(-from_half(half)), half | 0x8000);
-        }
-        assert_eq!(to_half(1.0 + 1.0 / 2048.0), 0x3c00);
-        assert_eq!(to_half(1.0 + 3.0 / 2048.0), 0x3c02);
-        assert_eq!((to_half(65504.0), to_half(65520.0), to_half(1e9)), (0x7bff, 0x7c00, 0x7c00));
-        assert!(from_half(to_half(f32::NAN)).is_nan());
-    }
 
     #[test]
     fn integer_functions_are_total() {

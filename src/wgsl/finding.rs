@@ -58,7 +58,7 @@ fn cause(op: Lane, a: f32, b: f32) -> &'static str {
         Lane::Acos => "acos of a number outside -1 to 1",
         Lane::Acosh => "acosh of a number below 1",
         Lane::Atanh => "atanh of a number that is not inside -1 to 1",
-        Lane::Copy | Lane::FromHalf => "bits that are not a finite number, read as a float",
+        Lane::Copy => "bits that are not a finite number, read as a float",
         _ => "overflow",
     }
 }

@@ -205,8 +205,6 @@ lanes! {
     FloatToU(a: f32) bits::to_u(a);
     IntToFloat(a: i32) a as f32;
     UintToFloat(a: u32) a as f32;
-    ToHalf(a: f32) bits::to_half(a);
-    FromHalf(a: u32) bits::from_half(a);
     // floats
     AddF(a: f32, b: f32) a + b;
     SubF(a: f32, b: f32) a - b;

@@ -70,7 +70,7 @@ fn sin_cos64(x: f64) -> (f64, f64) {
     // pi / 2 in two parts, the first of 33 bits.
     const HIGH: f64 = 1.570_796_326_734_125_614_17;
     const LOW: f64 = 6.077_100_506_506_192_249_32e-11;
-    let x = if (x > 1e9 || x < -1e9) && x * 0.0 == 0.0 { 0.0 } else { x };
+    let x = if x.abs() > 1e9 && x.is_finite() { 0.0 } else { x };
     let shifted = x * (1.0 / FRAC_PI_2) + ROUND;
     let n = shifted - ROUND;
     let r = (x - n * HIGH) - n * LOW;

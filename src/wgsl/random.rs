@@ -24,11 +24,12 @@ fn words(rows: [&Row; 8], d0: &mut Row, d1: &mut Row, d2: &mut Row, d3: &mut Row
 
 #[inline(always)]
 fn uniform(rows: [&Row; 8], out: &mut Row) {
-    for lane in 0..LANES {
-        out[lane] = unit(words_of(rows, lane)[0]).to_bits();
+    for (lane, out) in out.iter_mut().enumerate() {
+        *out = unit(words_of(rows, lane)[0]).to_bits();
     }
 }
 
+#[allow(clippy::needless_range_loop)] // as plain as the others, so that it vectorises
 #[inline(always)]
 fn normal(rows: [&Row; 8], out: &mut Row) {
     let mut second = [0; LANES];

@@ -66,7 +66,7 @@ impl<'a> Builder<'a> {
         if span.is_defined() {
             self.span = span;
         }
-        let value = self.compute(&function.expressions[handle], handle)?;
+        let value = self.compute(&function.expressions[handle])?;
         self.span = outer;
         if let Some(call) = self.calls.last_mut() {
             call.values[handle.index()] = Some(value.clone());
@@ -74,7 +74,7 @@ impl<'a> Builder<'a> {
         Ok(value)
     }
 
-    fn compute(&mut self, expression: &Expression, handle: Handle<Expression>) -> Built<Value> {
+    fn compute(&mut self, expression: &Expression) -> Built<Value> {
         let slots = match *expression {
             Expression::Literal(literal) => vec![self.literal(literal)?],
             Expression::Constant(constant) => self.global_value(self.module.constants[constant].init)?,
@@ -136,7 +136,7 @@ impl<'a> Builder<'a> {
                 let first = all[0];
                 vec![all[1..].iter().fold(first, |sum, &next| self.op2(op, sum, next))]
             }
-            Expression::Math { fun, arg, arg1, arg2, arg3 } => self.math(fun, handle, [Some(arg), arg1, arg2, arg3])?,
+            Expression::Math { fun, arg, arg1, arg2, arg3 } => self.math(fun, [Some(arg), arg1, arg2, arg3])?,
             Expression::As { expr, kind, convert } => self.convert(expr, kind, convert)?,
             Expression::ArrayLength(array) => {
                 let pointee = self.pointee(array);

@@ -36,11 +36,14 @@ pub(super) enum Target {
 
 impl Builder<'_> {
     pub(super) fn block(&mut self, block: &Block) -> Built<()> {
-        for (statement, &span) in block.span_iter() {
+        let spans: Vec<naga::Span> = block.span_iter().map(|(_, &span)| span).collect();
+        for (at, statement) in block.iter().enumerate() {
             if self.mask.is_none() {
                 break;
             }
-            self.span = span;
+            // A value that is only loaded has no place of its own: it is that of the statement which follows.
+            let place = spans[at..].iter().find(|span| span.is_defined());
+            self.span = place.copied().unwrap_or(self.span);
             self.statement(statement)?;
         }
         Ok(())

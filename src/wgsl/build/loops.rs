@@ -151,7 +151,7 @@ impl<'a> Builder<'a> {
 
     fn rolled(&mut self, body: &Block, continuing: &Block, break_if: Option<Handle<Expression>>) -> Built<()> {
         let Some(mask) = self.mask else { return Ok(()) };
-        let limit = self.current.len();
+        let (limit, span) = (self.current.len(), self.span);
         let components = self.changed(&[body, continuing], limit);
         let changed: Vec<(usize, Slot)> = components.iter().map(|&c| (c, self.fresh())).collect();
         let pairs: Vec<(Slot, Slot)> = changed.iter().map(|&(c, slot)| (slot, self.current[c])).collect();
@@ -199,6 +199,7 @@ impl<'a> Builder<'a> {
             let pairs: Vec<(Slot, Slot)> = changed.iter().map(|&(c, slot)| (slot, self.current[c])).collect();
             self.assign(Some(mask), &pairs);
             self.insts.push(Inst::Assign { dst: lanes, mask: None, src: mask });
+            self.span = span;
             let site = self.source.checked.then(|| self.site(super::What::Endless));
             self.insts.push(Inst::Repeat { mask: lanes, id, site });
         }

@@ -8,12 +8,7 @@ use super::super::layout::Kind;
 use super::{Builder, Built};
 
 impl Builder<'_> {
-    pub(super) fn math(
-        &mut self,
-        function: M,
-        _handle: Handle<Expression>,
-        arguments: [Option<Handle<Expression>>; 4],
-    ) -> Built<Vec<Slot>> {
+    pub(super) fn math(&mut self, function: M, arguments: [Option<Handle<Expression>>; 4]) -> Built<Vec<Slot>> {
         let Some(first) = arguments[0] else { return self.refuse("a function without an argument") };
         let kind = self.kind(first)?;
         let mut given: Vec<Vec<Slot>> = Vec::new();
@@ -102,10 +97,6 @@ impl Builder<'_> {
             M::Outer => {
                 let columns: Vec<Vec<Slot>> = given[1].iter().map(|&b| self.each2(Lane::MulF, &a, &[b])).collect();
                 columns.concat()
-            }
-            M::QuantizeToF16 => {
-                let half = self.each1(Lane::ToHalf, &a);
-                self.each1(Lane::FromHalf, &half)
             }
             M::ExtractBits => {
                 let op = if kind == Kind::Int { Lane::ExtractI } else { Lane::ExtractU };
@@ -236,10 +227,6 @@ impl Builder<'_> {
             M::Pack4x8unorm => vec![self.pack_norm(a, 8, 0.0, 255.0)],
             M::Pack2x16snorm => vec![self.pack_norm(a, 16, -1.0, 32767.0)],
             M::Pack2x16unorm => vec![self.pack_norm(a, 16, 0.0, 65535.0)],
-            M::Pack2x16float => {
-                let halves = self.each1(Lane::ToHalf, a);
-                vec![self.joined(&halves, 16)]
-            }
             M::Pack4xI8 | M::Pack4xU8 => vec![self.joined(a, 8)],
             M::Pack4xI8Clamp | M::Pack4xU8Clamp => {
                 let (low, high, max, min) = match kind {
@@ -255,10 +242,6 @@ impl Builder<'_> {
             M::Unpack4x8unorm => self.unpack_norm(a[0], 8, false, 255.0),
             M::Unpack2x16snorm => self.unpack_norm(a[0], 16, true, 32767.0),
             M::Unpack2x16unorm => self.unpack_norm(a[0], 16, false, 65535.0),
-            M::Unpack2x16float => {
-                let parts = self.split(a[0], 16, false);
-                self.each1(Lane::FromHalf, &parts)
-            }
             M::Unpack4xI8 => self.split(a[0], 8, true),
             M::Unpack4xU8 => self.split(a[0], 8, false),
             M::Dot4I8Packed | M::Dot4U8Packed => {

@@ -187,7 +187,6 @@ pub(super) fn fallible(op: Lane) -> bool {
             | Acosh
             | Atanh
             | Ldexp
-            | FromHalf
     )
 }
 

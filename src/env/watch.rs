@@ -1,0 +1,85 @@
+//! Runs an environment's program with checks built in: what goes wrong has a line, even where no number shows it.
+
+use std::collections::BTreeMap;
+
+use crate::engine::Words;
+use crate::simd::Isa;
+use crate::wgsl::{self, Frame, Program, ProgramError, ProgramOptions};
+
+use super::catalogue::Environment;
+use super::check::{CheckOptions, action_table};
+use super::error::EnvError;
+use super::report::{Actions, Finding, Occurrence};
+use super::runner::{EnvArgs, EnvKernels, STATS_BYTES};
+
+/// What was found, by place: the first message and occurrence.
+type Found = BTreeMap<(u32, u32), (String, Occurrence)>;
+
+/// Runs the environment under every kind of action and returns the first finding of every place of `env.wgsl`.
+pub(super) fn watch(env: &Environment, options: CheckOptions) -> Result<Vec<Finding>, EnvError> {
+    let kernels = EnvKernels::new(env)?;
+    let compile = |desc: &crate::engine::KernelDesc| {
+        let isa = Isa::detect();
+        Program::compile(&desc.wgsl, &ProgramOptions { bindings: &desc.bindings, isa, checked: Some(env.wgsl.len()) })
+    };
+    let refused = |error: ProgramError| EnvError::Wgsl {
+        path: env.wgsl_path(),
+        line: error.line,
+        column: error.column,
+        message: error.construct,
+    };
+    let reset = compile(&kernels.reset).map_err(refused)?;
+    let step = compile(&kernels.step).map_err(refused)?;
+    let mut found = Found::new();
+    for actions in [Actions::Zero, Actions::Random, Actions::Extreme, Actions::Beyond] {
+        run(env, options, actions, &kernels, [&reset, &step], &mut found);
+    }
+    let file = env.wgsl_path().display().to_string();
+    let finding = |((line, column), (message, at))| Finding::Program { file: file.clone(), line, column, message, at };
+    Ok(found.into_iter().map(finding).collect())
+}
+
+fn run(
+    env: &Environment,
+    options: CheckOptions,
+    actions: Actions,
+    kernels: &EnvKernels,
+    [reset, step]: [&Program; 2],
+    found: &mut Found,
+) {
+    let envs = options.num_envs;
+    let (obs, act) = (envs * env.obs_dim() as u32, envs * env.action_dim() as u32);
+    let mut states = vec![0u32; (u64::from(envs) * kernels.slot_bytes / 4) as usize];
+    let mut rollout = vec![0.0f32; (obs + act + 2 * envs) as usize];
+    let mut stats = vec![0u32; (u64::from(envs) * STATS_BYTES / 4) as usize];
+    let args = EnvArgs {
+        action_offset: obs,
+        reward_offset: obs + act,
+        flag_offset: obs + act + envs,
+        ..EnvArgs::training(env, envs, options.seed)
+    };
+    let groups = EnvKernels::groups(envs);
+    let (mut reset_frame, mut step_frame) = (reset.frame(), step.frame());
+    for number in 0..options.steps {
+        let table = action_table(env, options, actions, number, 1);
+        rollout[obs as usize..(obs + act) as usize].copy_from_slice(&table);
+        let buffers = [Words::of(&mut states), Words::of_floats(&mut rollout), Words::of(&mut stats)];
+        if number == 0 {
+            reset.run_all(groups, args.bytes(), &buffers, &mut reset_frame);
+            note(found, &mut reset_frame, actions, 0);
+        }
+        let args = EnvArgs { step: number, ..args };
+        step.run_all(groups, args.bytes(), &buffers, &mut step_frame);
+        note(found, &mut step_frame, actions, number);
+    }
+}
+
+fn note(found: &mut Found, frame: &mut Frame, actions: Actions, step: u32) {
+    for wgsl::Finding { line, column, message, invocation } in frame.take_findings() {
+        let first = Occurrence { actions, step, env: invocation, count: 0 };
+        let (_, at) = found.entry((line, column)).or_insert((message, first));
+        if at.actions == actions {
+            at.count += 1;
+        }
+    }
+}
