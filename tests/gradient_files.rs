@@ -4,24 +4,21 @@
 use std::path::{Path, PathBuf};
 
 use flowmill::algo::GradientProblem;
-use flowmill::engine::{Engine, EngineOptions};
 use flowmill::train::{HostTensor, HostTensors, TrainError, evaluate_gradient};
 use safetensors::{Dtype, SafeTensors};
+
+mod common;
+
+use common::device::{On, on_both_engines};
+
+on_both_engines!(
+    every_fixture_agrees_with_the_float64_reference_to_1e_4,
+    missing_and_misshapen_tensors_are_named_with_what_was_expected,
+);
 
 /// As tests/reference/compare.py: relative to a tensor's largest entry, which counts as at least 1e-2 for `kl` and 1e-1
 /// for `log_rho`. Both are differences that vanish where the policies agree, and there only their rounding is left.
 const TOLERANCE: f64 = 1e-4;
-
-fn engine() -> Option<Engine> {
-    match Engine::new(&EngineOptions::default()) {
-        Ok(engine) => Some(engine),
-        Err(error) if std::env::var_os("REQUIRE_GPU").is_some() => panic!("{error}"),
-        Err(error) => {
-            eprintln!("SKIPPED: {error}");
-            None
-        }
-    }
-}
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -65,9 +62,8 @@ fn error(tensor: &str, got: &[f32], want: &[f64]) -> f64 {
     if scale > 0.0 { worst / scale } else { worst }
 }
 
-#[test]
-fn every_fixture_agrees_with_the_float64_reference_to_1e_4() {
-    let Some(mut engine) = engine() else { return };
+fn every_fixture_agrees_with_the_float64_reference_to_1e_4(on: On) {
+    let mut engine = on.engine();
     let mut failures = Vec::new();
     let mut compared = 0;
     let mut names: Vec<String> = std::fs::read_dir(fixtures())
@@ -110,9 +106,8 @@ fn the_comparison_refuses_small_errors_and_not_a_number() {
     assert!(error("x", &[f32::NAN, -2.0], &want) > TOLERANCE);
 }
 
-#[test]
-fn missing_and_misshapen_tensors_are_named_with_what_was_expected() {
-    let Some(mut engine) = engine() else { return };
+fn missing_and_misshapen_tensors_are_named_with_what_was_expected(on: On) {
+    let mut engine = on.engine();
     let whole = tensors("policyflow_tiny");
     let problem = problem("policyflow_tiny", &whole);
     let mut refusal = |change: &dyn Fn(&mut HostTensors)| {
