@@ -77,7 +77,8 @@ fn benches(c: &mut Criterion) {
     let Some(mut trainer) = trainer(rows) else { return };
     let (collect, learn) = trainer.recordings();
     let act = trainer.agent().act.clone();
-    let sampler = only(&collect, |index| index == sampler_position(&collect));
+    let position = sampler_position(&collect);
+    let sampler = collect.filtered(|index, _| index == position);
     for (name, recording, flops) in [
         ("sampler", sampler, flowmill::ir::work(&act).0),
         ("update", learn, flowmill::ir::work(&trainer.agent().update).0),
@@ -100,19 +101,10 @@ fn benches(c: &mut Criterion) {
 
 /// The rollout's first policy dispatch: the one after the kernels that derive tensors and the environment reset.
 fn sampler_position(recording: &Recording) -> usize {
-    let widest = |c: &Command| match c {
-        Command::Dispatch(d) => d.immediates.len(),
-        _ => 0,
-    };
-    let rollout = recording.commands.iter().position(|c| matches!(c, Command::BeginScope(n) if n == "rollout"));
-    let start = rollout.unwrap_or(0);
-    let tile = |c: &Command| widest(c) == size_of::<flowmill::fuse::TileArgs>();
-    recording.commands[start..].iter().position(tile).map_or(start, |i| start + i)
-}
-
-fn only(recording: &Recording, keep: impl Fn(usize) -> bool) -> Recording {
-    let commands = recording.commands.iter().enumerate().filter(|(i, _)| keep(*i)).map(|(_, c)| c.clone()).collect();
-    Recording { commands }
+    let commands = recording.commands();
+    let tile = |c: &Command| matches!(c, Command::Dispatch(d) if recording.bytes(d.immediates).len() == size_of::<flowmill::fuse::TileArgs>());
+    let start = commands.iter().position(|c| matches!(c, Command::BeginScope("rollout"))).unwrap_or(0);
+    commands[start..].iter().position(tile).map_or(start, |i| start + i)
 }
 
 criterion_group!(quadruped, benches);
