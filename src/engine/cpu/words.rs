@@ -93,6 +93,12 @@ impl<'a> Words<'a> {
         self.len == 0
     }
 
+    /// Where the words begin. Reads and writes through it obey the rule of the type and stay inside [`Self::len`].
+    #[inline(always)]
+    pub fn as_ptr(&self) -> *mut f32 {
+        self.first.cast()
+    }
+
     /// Word `at`; 0 beyond the end.
     #[inline(always)]
     pub fn get(&self, at: usize) -> u32 {
