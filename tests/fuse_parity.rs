@@ -5,6 +5,7 @@ mod common;
 use common::device::{On, on_both_engines};
 use common::fresh::Fresh;
 use common::programs::{Case, check};
+use common::twins;
 use flowmill::algo::{Algorithm, PolicyFlowConfig, PpoConfig, Spaces};
 use flowmill::fuse::Target;
 use flowmill::ir::{Binary, Builder, Graph, NodeId, Unary};
@@ -32,11 +33,21 @@ fn check_all(on: On, graphs: &[Graph], rows: &[u32], shuffle: bool, tolerance: f
     check_on(on, &TARGETS, graphs, rows, shuffle, tolerance);
 }
 
-/// `targets` are shapes of a GPU kernel; the CPU engine has one of its own.
+/// On a GPU for each of `targets`. The CPU engine has one target of its own; before it, its twins run by themselves with
+/// every instruction set, in whole and broken tiles.
 fn check_on(on: On, targets: &[Target], graphs: &[Graph], rows: &[u32], shuffle: bool, tolerance: f64) {
     let targets = if on == On::Cpu { &[Target::CPU] } else { targets };
-    let mut engine = on.engine();
     let mut fresh = Fresh::new(7);
+    for graph in graphs.iter().filter(|_| on == On::Cpu) {
+        for &rows in [1, 63, 64, 65, 130].iter().chain(rows) {
+            for shuffle in [None, shuffle.then_some(rows + 5)] {
+                if let Err(report) = twins::check(graph, rows, shuffle, &mut fresh, tolerance) {
+                    panic!("twin: {report}");
+                }
+            }
+        }
+    }
+    let mut engine = on.engine();
     for graph in graphs {
         for &target in targets {
             for (i, &rows) in rows.iter().enumerate() {

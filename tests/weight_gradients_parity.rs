@@ -7,9 +7,7 @@ use common::fresh::{Fresh, poison, poisoned};
 use common::parity::assert_close;
 use flowmill::kernels::weight_gradients::{self, BLOCK_WORDS, GradJob, WeightGradientArgs, plan_weight_gradients};
 
-on_both_engines!(
-    partial_gradients_are_the_matrix_products_for_odd_widths_segments_and_slices,
-);
+on_both_engines!(partial_gradients_are_the_matrix_products_for_odd_widths_segments_and_slices,);
 
 /// `dW` of one job over tiles `first .. last`, straight from the definition.
 fn product(job: &GradJob, args: &WeightGradientArgs, scratch: &[f32], tiles: std::ops::Range<u32>) -> Vec<f64> {

@@ -11,6 +11,7 @@ mod isa;
 mod lane;
 pub mod math;
 mod plain;
+mod transpose;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -18,6 +19,7 @@ pub use dense::{Dense, DenseFn, LANE_STEP};
 pub use isa::Isa;
 pub use lane::Lane;
 pub use plain::F32x8;
+pub use transpose::transpose4;
 #[cfg(target_arch = "x86_64")]
 pub use x86::{Avx2, Avx512};
 

@@ -23,9 +23,7 @@ impl On {
     pub fn options(self) -> EngineOptions {
         match self {
             On::Gpu => EngineOptions { adapter: gpu().unwrap_or(AdapterChoice::Software), ..Default::default() },
-            On::Cpu => {
-                EngineOptions { adapter: AdapterChoice::Cpu, threads: Some(THREADS), ..Default::default() }
-            }
+            On::Cpu => EngineOptions { adapter: AdapterChoice::Cpu, threads: Some(THREADS), ..Default::default() },
         }
     }
 

@@ -5,9 +5,7 @@ use flowmill::train::{EvalNoise, Evaluator, Trainer};
 use crate::common::device::{On, on_both_engines};
 use crate::support::*;
 
-on_both_engines!(
-    evaluations_repeat_differ_by_round_ignore_the_batch_and_leave_training_alone,
-);
+on_both_engines!(evaluations_repeat_differ_by_round_ignore_the_batch_and_leave_training_alone,);
 
 fn evaluator(trainer: &mut Trainer, noise: EvalNoise) -> Evaluator {
     let buffers = trainer.parameter_buffers();

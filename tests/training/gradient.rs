@@ -9,8 +9,8 @@ use flowmill::rng::Key;
 use flowmill::train::{Checkpoint, Trainer};
 
 use crate::algorithms::{Tensors, prepare};
-use crate::common::parity::assert_close;
 use crate::common::device::{On, on_both_engines};
+use crate::common::parity::assert_close;
 use crate::support::*;
 
 on_both_engines!(

@@ -1,6 +1,6 @@
 //! From a graph to a [`Plan`]: every node once, in order, into the block of the loop that it belongs to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::TileTwin;
 use super::fusion::{Absorb, Fusion};
@@ -27,6 +27,8 @@ pub(super) struct Build<'a> {
     stores: HashMap<NodeId, Vec<usize>>,
     /// Features of the slots.
     slots: Vec<usize>,
+    /// Slopes that came with their activation.
+    done: HashSet<NodeId>,
     plan: Plan,
 }
 
@@ -43,11 +45,11 @@ pub fn plan(twin: &TileTwin, isa: Isa) -> Result<Plan, String> {
     let fusion = Fusion::new(twin, &facts, &stores);
     let plan = Plan { needed: vec![0; twin.bindings.len()], ..Plan::default() };
     let values = vec![None; graph.nodes.len()];
-    let (places, carried, blocks, slots) = Default::default();
-    let mut build = Build { twin, isa, facts, fusion, values, places, carried, blocks, stores, slots, plan };
+    let (places, carried, blocks, slots, done) = Default::default();
+    let mut build = Build { twin, isa, facts, fusion, values, places, carried, blocks, stores, slots, done, plan };
     for index in 0..graph.nodes.len() {
         let id = NodeId(index as u32);
-        if build.values[index].is_none() && !build.fusion.absorbed.contains(&id) {
+        if !build.fusion.absorbed.contains(&id) && !build.done.contains(&id) {
             build.node(id)?;
             build.sinks(id)?;
         }
@@ -139,6 +141,7 @@ impl Build<'_> {
                     Some((function, slope)) if !invariant => {
                         let (out, second) = (self.out(id), Some(self.out(slope)));
                         self.emit(id, self.instr(function, out, second, &[a], width));
+                        self.done.insert(slope);
                         self.sinks(slope)?;
                     }
                     _ => self.map(id, Function::Unary(*f), &[a], width),
@@ -266,7 +269,7 @@ impl Build<'_> {
         let mut operands = [list[0]; 3];
         operands[..list.len()].copy_from_slice(list);
         let kernel = function.pick(self.isa);
-        Instr::Map { function, kernel, out, second, operands, count: list.len(), features }
+        Instr::Map { kernel, out, second, operands, count: list.len(), features }
     }
 
     /// Words of a tensor's row, the same for all rows.

@@ -1,6 +1,6 @@
 //! A tile program: what the interpreter executes for every tile.
 
-use super::map::{Function, MapFn, ROWS};
+use super::map::{MapFn, ROWS};
 use crate::ir::DrawKind;
 
 /// Places that are not slots: the constants and scalars of a worker, the tile's scratch, then the role buffers.
@@ -64,9 +64,7 @@ pub struct Product {
 pub enum Instr {
     /// An elementwise function, or a sum over features.
     Map {
-        /// What.
-        function: Function,
-        /// Its kernel.
+        /// What is computed.
         kernel: MapFn,
         /// Result.
         out: Place,
