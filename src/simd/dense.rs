@@ -60,36 +60,54 @@ kernel! {
     fn pick(d: &Dense) = dense;
 }
 
-/// Outputs and vectors of a register block: 6 x 4 of 32 registers, 6 x 2 of 16, 4 x 1 arrays of 8.
+/// How the accumulators of a block begin.
+mod begin {
+    /// From the result, where the start values have been written.
+    pub const RESULT: usize = 0;
+    /// From the bias alone, or zero.
+    pub const BIAS: usize = 1;
+    /// From the bias and one tile.
+    pub const TILE: usize = 2;
+}
+
 #[inline(always)]
 unsafe fn dense<V: Lane>(d: &Dense) {
+    // SAFETY: the caller's extents.
+    unsafe {
+        match (d.accumulate, d.add[0].is_null(), d.add[1].is_null()) {
+            (false, true, true) => lanes::<V, { begin::BIAS }>(d),
+            (false, false, true) => lanes::<V, { begin::TILE }>(d),
+            _ => lanes::<V, { begin::RESULT }>(d),
+        }
+    }
+}
+
+/// Outputs and vectors of a register block: 6 x 4 of 32 registers, 6 x 2 of 16, 4 x 1 arrays of 8.
+#[inline(always)]
+unsafe fn lanes<V: Lane, const BEGIN: usize>(d: &Dense) {
     // SAFETY: the blocks cover the extents of the description once.
     unsafe {
         let mut l = 0;
         if V::N == 16 {
             while l + 64 <= d.lanes {
-                outputs::<V, 6, 4>(d, l);
+                outputs::<V, 6, 4, BEGIN>(d, l);
                 l += 64;
             }
-            if l + 48 <= d.lanes {
-                outputs::<V, 6, 3>(d, l);
-                l += 48;
-            }
             if l + 32 <= d.lanes {
-                outputs::<V, 6, 2>(d, l);
+                outputs::<V, 6, 2, { begin::RESULT }>(d, l);
                 l += 32;
             }
             if l + 16 <= d.lanes {
-                outputs::<V, 12, 1>(d, l);
+                outputs::<V, 12, 1, { begin::RESULT }>(d, l);
             }
-        } else if cfg!(target_arch = "x86_64") && V::FUSED {
+        } else if V::FUSED {
             while l < d.lanes {
-                outputs::<V, 6, 2>(d, l);
+                outputs::<V, 6, 2, BEGIN>(d, l);
                 l += 16;
             }
         } else {
             while l < d.lanes {
-                outputs::<V, 4, 1>(d, l);
+                outputs::<V, 4, 1, BEGIN>(d, l);
                 l += 8;
             }
         }
@@ -98,51 +116,58 @@ unsafe fn dense<V: Lane>(d: &Dense) {
 
 /// All outputs of one block of lanes.
 #[inline(always)]
-unsafe fn outputs<V: Lane, const J: usize, const R: usize>(d: &Dense, l: usize) {
+unsafe fn outputs<V: Lane, const J: usize, const R: usize, const BEGIN: usize>(d: &Dense, l: usize) {
     // SAFETY: `j + J` stays within the outputs.
     unsafe {
         let mut j = 0;
         while j + J <= d.outputs {
-            block::<V, J, R>(d, l, j);
+            block::<V, J, R, BEGIN>(d, l, j);
             j += J;
         }
-        let mut rest = d.outputs - j;
-        if J > 6 && rest >= 6 {
-            block::<V, 6, R>(d, l, j);
+        if J > 6 && d.outputs - j >= 6 {
+            block::<V, 6, R, BEGIN>(d, l, j);
             j += 6;
-            rest -= 6;
         }
-        match rest {
-            5 => block::<V, 5, R>(d, l, j),
-            4 => block::<V, 4, R>(d, l, j),
-            3 => block::<V, 3, R>(d, l, j),
-            2 => block::<V, 2, R>(d, l, j),
-            1 => block::<V, 1, R>(d, l, j),
+        match d.outputs - j {
+            5 => block::<V, 5, R, BEGIN>(d, l, j),
+            4 => block::<V, 4, R, BEGIN>(d, l, j),
+            3 => block::<V, 3, R, BEGIN>(d, l, j),
+            2 => block::<V, 2, R, BEGIN>(d, l, j),
+            1 => block::<V, 1, R, BEGIN>(d, l, j),
             _ => {}
         }
     }
 }
 
 #[inline(always)]
-unsafe fn block<V: Lane, const J: usize, const R: usize>(d: &Dense, l: usize, j0: usize) {
+#[allow(clippy::needless_range_loop)] // loops over constants only, so that the accumulators live in registers
+unsafe fn block<V: Lane, const J: usize, const R: usize, const BEGIN: usize>(d: &Dense, l: usize, j0: usize) {
+    static ZERO: f32 = 0.0;
     // SAFETY: the caller's extents.
     unsafe {
+        let y = d.y.add(j0 * d.ys + l);
         let mut a = [[V::splat(0.0); R]; J];
-        for (q, a) in a.iter_mut().enumerate() {
-            let j = j0 + q;
-            if !d.bias.is_null() {
-                *a = [V::splat(*d.bias.add(j)); R];
-            }
-            for add in d.add {
-                if !add.is_null() {
-                    for (r, a) in a.iter_mut().enumerate() {
-                        *a = *a + V::load(add.add(j * d.add_stride + l + r * V::N));
-                    }
+        if BEGIN == begin::RESULT {
+            start::<V, J, R>(d, l, j0);
+            for q in 0..J {
+                for r in 0..R {
+                    a[q][r] = V::load(y.add(q * d.ys + r * V::N));
                 }
             }
-            if d.accumulate {
-                for (r, a) in a.iter_mut().enumerate() {
-                    *a = *a + V::load(d.y.add(j * d.ys + l + r * V::N));
+        } else {
+            let (bias, step) = if d.bias.is_null() { (&raw const ZERO, 0) } else { (d.bias.add(j0), 1) };
+            for q in 0..J {
+                let b = V::splat(*bias.add(q * step));
+                for r in 0..R {
+                    a[q][r] = b;
+                }
+            }
+        }
+        if BEGIN == begin::TILE {
+            let tile = d.add[0].add(j0 * d.add_stride + l);
+            for q in 0..J {
+                for r in 0..R {
+                    a[q][r] = a[q][r] + V::load(tile.add(q * d.add_stride + r * V::N));
                 }
             }
         }
@@ -150,21 +175,49 @@ unsafe fn block<V: Lane, const J: usize, const R: usize>(d: &Dense, l: usize, j0
         let mut wp = d.w.add(j0 * d.ldj);
         for _ in 0..d.inputs {
             let mut x = [V::splat(0.0); R];
-            for (r, x) in x.iter_mut().enumerate() {
-                *x = V::load(xp.add(r * V::N));
+            for r in 0..R {
+                x[r] = V::load(xp.add(r * V::N));
             }
-            for (q, a) in a.iter_mut().enumerate() {
+            for q in 0..J {
                 let w = V::splat(*wp.add(q * d.ldj));
-                for (r, a) in a.iter_mut().enumerate() {
-                    *a = w.fma(x[r], *a);
+                for r in 0..R {
+                    a[q][r] = w.fma(x[r], a[q][r]);
                 }
             }
             xp = xp.wrapping_add(d.xs);
             wp = wp.wrapping_add(d.ldi);
         }
-        for (q, a) in a.iter().enumerate() {
-            for (r, a) in a.iter().enumerate() {
-                a.store(d.y.add((j0 + q) * d.ys + l + r * V::N));
+        for q in 0..J {
+            for r in 0..R {
+                a[q][r].store(y.add(q * d.ys + r * V::N));
+            }
+        }
+    }
+}
+
+/// Start values of a block, written to the result.
+#[inline(always)]
+unsafe fn start<V: Lane, const J: usize, const R: usize>(d: &Dense, l: usize, j0: usize) {
+    if d.accumulate && d.bias.is_null() && d.add[0].is_null() && d.add[1].is_null() {
+        return;
+    }
+    for j in j0..j0 + J {
+        for r in 0..R {
+            let lane = l + r * V::N;
+            // SAFETY: the caller's extents.
+            unsafe {
+                let y = d.y.add(j * d.ys + lane);
+                let mut v = if d.bias.is_null() { V::splat(0.0) } else { V::splat(*d.bias.add(j)) };
+                if !d.add[0].is_null() {
+                    v = v + V::load(d.add[0].add(j * d.add_stride + lane));
+                }
+                if !d.add[1].is_null() {
+                    v = v + V::load(d.add[1].add(j * d.add_stride + lane));
+                }
+                if d.accumulate {
+                    v = v + V::load(y);
+                }
+                v.store(y);
             }
         }
     }
