@@ -9,7 +9,7 @@ use flowmill::train::{TrainOptions, Trainer};
 
 mod common;
 #[path = "training/support.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod support;
 
 use common::device::On;

@@ -107,7 +107,6 @@ macro_rules! on_gpu {
     };
 }
 
-#[allow(unused_imports)]
 pub(crate) use {on_both_engines, on_cpu, on_gpu};
 
 /// Fills new buffers with `contents` (an empty one gets one word), runs the kernel once, and reads all of them back.
