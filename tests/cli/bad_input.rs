@@ -119,11 +119,11 @@ fn adapters_that_are_not_there_are_named_with_the_nearest_and_what_to_install() 
         (&["train", "multigoal", "--adapter", "7"], &["unknown adapter `7`", "0: CPU engine ("]),
         (&["train", "multigoal", "--adapter", "software"], &missing),
     ]);
-    let output = with_drivers().args(["train", "multigoal", "--adapter", "lvmpipe"]).output().unwrap();
+    let output = with_drivers().args(["train", "multigoal", "--adapter", "llvmpine"]).output().unwrap();
     let (code, _, stderr) = parts(&output);
     assert_eq!(code, 2, "{stderr}");
     let line = stderr.lines().last().unwrap_or_default();
-    assert!(line.starts_with("error: unknown adapter `lvmpipe`; available, nearest first: "), "{stderr}");
+    assert!(line.starts_with("error: unknown adapter `llvmpine`; available, nearest first: "), "{stderr}");
     if line.contains("llvmpipe") {
         let (software, cpu) = (line.find("llvmpipe (").unwrap(), line.find("CPU engine (").unwrap());
         assert!(software < cpu, "the nearest comes first: {line}");
