@@ -52,3 +52,4 @@ pub mod report;
 pub mod rng;
 pub mod simd;
 pub mod train;
+pub mod wgsl;

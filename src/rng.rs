@@ -6,34 +6,50 @@
 /// 2^-24, the spacing of [`unit`].
 const UNIT_STEP: f32 = 1.0 / 16_777_216.0;
 
-/// Rotations of the eight-round schedule, `[first pair, second pair]` a round.
-const ROTATIONS: [[u32; 2]; 8] = [[10, 26], [11, 21], [13, 27], [23, 5], [6, 20], [17, 11], [25, 10], [18, 20]];
+/// Rotations of the eight-round schedule, two rounds a row: first four rounds, second four.
+const FIRST: [[u32; 4]; 2] = [[10, 26, 11, 21], [13, 27, 23, 5]];
+const SECOND: [[u32; 4]; 2] = [[6, 20, 17, 11], [25, 10, 18, 20]];
 
-/// Threefry4x32 with 20 rounds: four uniform words, a bijection of the counter for every key.
-pub fn threefry4x32(key: [u32; 4], counter: [u32; 4]) -> [u32; 4] {
-    let parity = 0x1bd1_1bda ^ key[0] ^ key[1] ^ key[2] ^ key[3];
-    let schedule = [key[0], key[1], key[2], key[3], parity];
-    let mut x: [u32; 4] = std::array::from_fn(|i| counter[i].wrapping_add(key[i]));
-    for round in 0..20 {
-        let [r0, r1] = ROTATIONS[round % 8];
-        // Even rounds mix (0,1) and (2,3); odd rounds mix (0,3) and (2,1).
-        let (b, d) = if round % 2 == 0 { (1, 3) } else { (3, 1) };
-        x[0] = x[0].wrapping_add(x[b]);
-        x[b] = x[b].rotate_left(r0) ^ x[0];
-        x[2] = x[2].wrapping_add(x[d]);
-        x[d] = x[d].rotate_left(r1) ^ x[2];
-        if round % 4 == 3 {
-            let injection = round / 4 + 1;
-            for (i, word) in x.iter_mut().enumerate() {
-                *word = word.wrapping_add(schedule[(injection + i) % 5]);
-            }
-            x[3] = x[3].wrapping_add(injection as u32);
-        }
+/// The counter moved on by a key, its last word by `n` more.
+#[inline(always)]
+fn moved(x: [u32; 4], key: [u32; 4], n: u32) -> [u32; 4] {
+    let [a, b, c, d] = key;
+    [x[0].wrapping_add(a), x[1].wrapping_add(b), x[2].wrapping_add(c), x[3].wrapping_add(d).wrapping_add(n)]
+}
+
+/// The key, then four rounds: twice the neighbours (0,1) (2,3), then (0,3) (2,1).
+#[inline(always)]
+fn four_rounds(x: [u32; 4], key: [u32; 4], n: u32, rotations: [[u32; 4]; 2]) -> [u32; 4] {
+    let [mut x, mut y, mut z, mut w] = moved(x, key, n);
+    for [r0, r1, r2, r3] in rotations {
+        x = x.wrapping_add(y);
+        y = y.rotate_left(r0) ^ x;
+        z = z.wrapping_add(w);
+        w = w.rotate_left(r1) ^ z;
+        x = x.wrapping_add(w);
+        w = w.rotate_left(r2) ^ x;
+        z = z.wrapping_add(y);
+        y = y.rotate_left(r3) ^ z;
     }
-    x
+    [x, y, z, w]
+}
+
+/// Threefry4x32 with 20 rounds: four uniform words, a bijection of the counter for every key. Written so that a loop over
+/// many addresses vectorises.
+#[inline(always)]
+pub fn threefry4x32(key: [u32; 4], counter: [u32; 4]) -> [u32; 4] {
+    let [a, b, c, d] = key;
+    let e = 0x1bd1_1bda ^ a ^ b ^ c ^ d;
+    let x = four_rounds(counter, key, 0, FIRST);
+    let x = four_rounds(x, [b, c, d, e], 1, SECOND);
+    let x = four_rounds(x, [c, d, e, a], 2, FIRST);
+    let x = four_rounds(x, [d, e, a, b], 3, SECOND);
+    let x = four_rounds(x, [e, a, b, c], 4, FIRST);
+    moved(x, key, 5)
 }
 
 /// The 24 high bits of a word as a multiple of 2^-24 in [0, 1).
+#[inline(always)]
 pub fn unit(word: u32) -> f32 {
     (word >> 8) as f32 * UNIT_STEP
 }
@@ -68,9 +84,8 @@ impl Key {
 
     /// A standard normal number, at most 5.77 in magnitude: `normal_draw` (Box and Muller 1958, cosine branch).
     pub fn normal(self, step: u32, row: u32, lane: u32) -> f32 {
-        let words = self.words(step, row, lane);
-        let radius_draw = ((words[0] >> 8) + 1) as f32 * UNIT_STEP;
-        (-2.0 * log_unit(radius_draw)).max(0.0).sqrt() * cos_turn(unit(words[1]))
+        let [radius, angle, ..] = self.words(step, row, lane);
+        normal_of(radius, angle)
     }
 
     /// Where `index` of `0..count` goes in the permutation that this key names: `shuffled`. A bijection of `0..count`;
@@ -107,7 +122,15 @@ impl Key {
     }
 }
 
+/// The standard normal number of two uniform words.
+#[inline(always)]
+pub(crate) fn normal_of(radius: u32, angle: u32) -> f32 {
+    let radius_draw = ((radius >> 8) + 1) as f32 * UNIT_STEP;
+    (-2.0 * log_unit(radius_draw)).max(0.0).sqrt() * cos_turn(unit(angle))
+}
+
 /// ln(u) for u in [2^-24, 1]; see `log_unit` in the shader for the method and its reason.
+#[inline(always)]
 fn log_unit(u: f32) -> f32 {
     const SQRT_HALF_BITS: u32 = 0x3f35_04f3;
     let shifted = u.to_bits().wrapping_sub(SQRT_HALF_BITS);
@@ -120,18 +143,16 @@ fn log_unit(u: f32) -> f32 {
 }
 
 /// cos(2 pi u) for u in [0, 1); see `cos_turn` in the shader.
+#[inline(always)]
 fn cos_turn(u: f32) -> f32 {
     let quarter = (4.0 * u + 0.5).floor();
     let a = (4.0 * u - quarter) * std::f32::consts::FRAC_PI_2;
     let z = a * a;
     let cosine = 1.0 - z * (0.5 - z * (1.0 / 24.0 - z * (1.0 / 720.0 - z / 40_320.0)));
     let sine = a * (1.0 - z * (1.0 / 6.0 - z * (1.0 / 120.0 - z * (1.0 / 5_040.0 - z / 362_880.0))));
-    match quarter as u32 & 3 {
-        0 => cosine,
-        1 => -sine,
-        2 => -cosine,
-        _ => sine,
-    }
+    let turn = quarter as u32 & 3; // cos, -sin, -cos, sin
+    let magnitude = if turn & 1 == 1 { sine } else { cosine };
+    if turn == 1 || turn == 2 { -magnitude } else { magnitude }
 }
 
 /// Every input bit reaches every output bit (constants of MurmurHash3's fmix32).

@@ -1,6 +1,9 @@
 //! The two kernels that run a batch of environments, and the arguments they take.
 
+use std::sync::Arc;
+
 use crate::engine::{KernelDesc, Work};
+use crate::wgsl::WgslTwin;
 
 use super::catalogue::Environment;
 use super::compile::{check_contract, compile, slot_bytes};
@@ -106,12 +109,14 @@ impl EnvKernels {
         let (obs, action) = (env.obs_dim() as f64 * 4.0, env.action_dim() as f64 * 4.0);
         let slot = slot_bytes as f64;
         let [reset, step] = texts;
+        let bindings = ["states", "rollout", "stats"].map(String::from).to_vec();
+        let file = env.wgsl_path().display().to_string();
         let desc = |verb: &str, wgsl: String, bytes: f64| KernelDesc {
             name: format!("env_{verb}_{}", env.manifest.name.replace('-', "_")),
+            twin: Some(Arc::new(WgslTwin { wgsl: wgsl.clone(), bindings: bindings.clone(), file: file.clone() })),
             wgsl,
-            bindings: ["states", "rollout", "stats"].map(String::from).to_vec(),
+            bindings: bindings.clone(),
             work: Work { bytes, ..Work::default() },
-            twin: None,
         };
         Ok(Self {
             reset: desc("reset", reset, slot + STATS_BYTES as f64 + obs),

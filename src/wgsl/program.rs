@@ -1,0 +1,170 @@
+//! A compiled module, ready to run.
+
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+use super::build::{self, Site, Source};
+use super::error::ProgramError;
+use super::finding::Finding;
+use super::finish::{Code, finish};
+use super::lane::LANES;
+use super::run::{Step, lower};
+use crate::engine::{Call, Words};
+use crate::simd::Isa;
+
+/// How a module is compiled.
+#[derive(Clone, Copy, Debug)]
+pub struct ProgramOptions<'a> {
+    /// Names of the module's buffer variables in the order of a dispatch's buffers.
+    pub bindings: &'a [String],
+    /// For which instruction set.
+    pub isa: Isa,
+    /// Look for what goes wrong: findings go to that many bytes from the start of the text, or to the calls there.
+    pub checked: Option<usize>,
+}
+
+/// A WGSL compute module that runs on the CPU, a block of invocations at a time, each a lane of every operation.
+#[derive(Debug)]
+pub struct Program {
+    pub(super) steps: Vec<Step>,
+    pub(super) tables: Vec<u32>,
+    pub(super) places: Vec<[u32; 2]>,
+    pub(super) constants: Vec<(u32, u32)>,
+    pub(super) immediates: Vec<(u32, u32)>,
+    pub(super) registers: u32,
+    pub(super) loops: u32,
+    pub(super) sites: Vec<Site>,
+    pub(super) any: super::run::Any,
+    pub(super) workgroup: [u32; 3],
+    pub(super) checked: bool,
+}
+
+/// Lanes of 16 words, aligned for vectors.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug)]
+struct Line([u32; 16]);
+
+/// What a thread needs to run a program: all its values, for one block of invocations at a time.
+#[derive(Debug)]
+pub struct Frame {
+    lines: Vec<Line>,
+    pub(super) turns: Vec<u32>,
+    pub(super) reported: [u32; LANES],
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Frame {
+    pub(super) fn words(&mut self) -> *mut u32 {
+        self.lines.as_mut_ptr().cast()
+    }
+
+    /// Hands out what a checked program has found since the last time.
+    pub fn take_findings(&mut self) -> Vec<Finding> {
+        std::mem::take(&mut self.findings)
+    }
+}
+
+impl Program {
+    /// Compiles a module with one compute entry point. What is not supported is refused with its place in the text.
+    pub fn compile(wgsl: &str, options: &ProgramOptions<'_>) -> Result<Self, ProgramError> {
+        let module = naga::front::wgsl::parse_str(wgsl).map_err(|error| {
+            let span = error.labels().next().map_or(naga::Span::UNDEFINED, |(span, _)| span);
+            ProgramError::at(wgsl, span, error.message())
+        })?;
+        let validated = Validator::new(ValidationFlags::all(), Capabilities::IMMEDIATES).validate(&module);
+        let info = validated.map_err(|error| {
+            let span = error.spans().next().map_or(naga::Span::UNDEFINED, |(span, _)| *span);
+            ProgramError::at(wgsl, span, error.as_inner().to_string())
+        })?;
+        let source = Source {
+            module: &module,
+            info: &info,
+            text: wgsl,
+            bindings: options.bindings,
+            checked: options.checked.is_some(),
+            own: options.checked.unwrap_or(wgsl.len()),
+            random: wgsl.find(crate::kernels::RNG_WGSL).map(|at| at..at + crate::kernels::RNG_WGSL.len()),
+        };
+        let code = finish(build::build(&source)?);
+        let workgroup = module.entry_points.first().map_or([1; 3], |entry| entry.workgroup_size);
+        Ok(Self::lowered(code, options, workgroup))
+    }
+
+    fn lowered(code: Code, options: &ProgramOptions<'_>, workgroup: [u32; 3]) -> Self {
+        let mut program = Self {
+            steps: Vec::new(),
+            tables: Vec::new(),
+            places: Vec::new(),
+            constants: code.constants,
+            immediates: code.immediates,
+            registers: code.registers,
+            loops: 0,
+            sites: code.sites,
+            any: super::run::any_for(options.isa),
+            workgroup: workgroup.map(|size| size.max(1)),
+            checked: options.checked.is_some(),
+        };
+        lower(&mut program, &code.insts, options.isa);
+        program
+    }
+
+    /// Memory for one thread.
+    pub fn frame(&self) -> Frame {
+        let count = (self.registers as usize * LANES).div_ceil(16);
+        let mut frame = Frame {
+            lines: vec![Line([0; 16]); count],
+            turns: vec![0; self.loops as usize],
+            reported: [0; LANES],
+            findings: Vec::new(),
+        };
+        for &(register, word) in &self.constants {
+            let first = register as usize * LANES / 16;
+            frame.lines[first..first + LANES / 16].fill(Line([word; 16]));
+        }
+        frame
+    }
+
+    /// Number of steps, for tests and figures.
+    pub fn steps(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Number of values that a frame holds for each lane.
+    pub fn registers(&self) -> usize {
+        self.registers as usize
+    }
+
+    /// Invocations of a grid.
+    pub(super) fn invocations(&self, groups: [u32; 3]) -> u64 {
+        let sizes = groups.into_iter().chain(self.workgroup);
+        sizes.map(u64::from).product()
+    }
+
+    /// Blocks of invocations of a grid: the pieces that [`run`](Self::run) takes.
+    pub fn blocks(&self, groups: [u32; 3]) -> usize {
+        self.invocations(groups).div_ceil(LANES as u64) as usize
+    }
+
+    /// Runs block `block` of a dispatch. The frame is one that this program made.
+    pub fn run(&self, call: &Call<'_>, block: usize, frame: &mut Frame) {
+        if frame.lines.len() * 16 < self.registers as usize * LANES || frame.turns.len() < self.loops as usize {
+            *frame = self.frame();
+        }
+        let word = |at: u32| {
+            let bytes = call.immediates.get(at as usize * 4..at as usize * 4 + 4);
+            bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes)
+        };
+        for &(register, at) in &self.immediates {
+            let first = register as usize * LANES / 16;
+            frame.lines[first..first + LANES / 16].fill(Line([word(at); 16]));
+        }
+        self.execute(call, block, frame);
+    }
+
+    /// Runs a whole dispatch on this thread.
+    pub fn run_all(&self, groups: [u32; 3], immediates: &[u8], buffers: &[Words<'_>], frame: &mut Frame) {
+        let call = Call { groups, immediates, buffers };
+        for block in 0..self.blocks(groups) {
+            self.run(&call, block, frame);
+        }
+    }
+}
