@@ -39,7 +39,7 @@ struct Jobs {
 
 #[derive(Default)]
 struct Worker {
-    /// `[row][lanes]`
+    /// `[row][lanes]`, and a line of padding a row
     turned: Vec<f32>,
     /// `[feature of the narrow side][lanes]`
     total: Vec<f32>,
@@ -202,24 +202,28 @@ impl Job<'_> {
         let (wide, narrow) = if x_is_wide { (x, dy) } else { (dy, x) };
         let (rows, width, outputs) = (self.rows(), wide.2 as usize, narrow.2 as usize);
         let lanes = width.next_multiple_of(LANE_STEP);
+        // One line more, so that rows do not compete for the same lines of the cache.
+        let stride = lanes + LANE_STEP;
         let grow = |values: &mut Vec<f32>, words: usize| {
             values.clear();
             values.resize(words, 0.0);
         };
-        grow(&mut worker.turned, rows * lanes);
+        grow(&mut worker.turned, rows * stride);
         grow(&mut worker.total, outputs * lanes);
         for tile in self.range.clone() {
             for segment in 0..b.segments {
                 let from = self.feature(tile, wide.0 + segment * wide.1);
-                // SAFETY: `rows` by `lanes`, and a multiple of 4 rows.
-                unsafe { turn(from, width, rows, worker.turned.as_mut_ptr(), lanes) };
+                let other = self.feature(tile, narrow.0 + segment * narrow.1);
+                (0..outputs * rows).step_by(16).for_each(|word| fetch(other.wrapping_add(word)));
+                // SAFETY: `rows` by `stride`, and a multiple of 4 rows.
+                unsafe { turn(from, width, rows, worker.turned.as_mut_ptr(), stride) };
                 let null = std::ptr::null();
                 let d = Dense {
                     y: worker.total.as_mut_ptr(),
                     ys: lanes,
                     x: worker.turned.as_ptr(),
-                    xs: lanes,
-                    w: self.feature(tile, narrow.0 + segment * narrow.1),
+                    xs: stride,
+                    w: other,
                     ldi: 1,
                     ldj: rows,
                     inputs: rows,
@@ -242,29 +246,46 @@ impl Job<'_> {
     }
 }
 
+/// Features that are fetched ahead of their use.
+const AHEAD: usize = 16;
+
 /// `to[row][lane] = from[lane][row]`
-unsafe fn turn(from: *const f32, width: usize, rows: usize, to: *mut f32, lanes: usize) {
-    // SAFETY: the caller's extents.
+unsafe fn turn(from: *const f32, width: usize, rows: usize, to: *mut f32, stride: usize) {
+    let whole = width / 4 * 4;
+    // SAFETY: the caller's extents; what is fetched ahead is not read.
     unsafe {
-        let mut f = 0;
-        while f + 4 <= width {
+        for f in (0..whole).step_by(4) {
             let source = from.add(f * rows);
+            for line in (0..4 * rows).step_by(16) {
+                fetch(source.wrapping_add(AHEAD * rows + line));
+            }
             for row in (0..rows).step_by(4) {
-                let (s, t) = (source.add(row), to.add(row * lanes + f));
+                let (s, t) = (source.add(row), to.add(row * stride + f));
                 transpose4(
                     [s, s.add(rows), s.add(2 * rows), s.add(3 * rows)],
-                    [t, t.add(lanes), t.add(2 * lanes), t.add(3 * lanes)],
+                    [t, t.add(stride), t.add(2 * stride), t.add(3 * stride)],
                 );
             }
-            f += 4;
         }
-        while f < width {
+        for f in whole..width {
             for row in 0..rows {
-                *to.add(row * lanes + f) = *from.add(f * rows + row);
+                *to.add(row * stride + f) = *from.add(f * rows + row);
             }
-            f += 1;
         }
     }
+}
+
+/// Asks for a line of memory that is needed soon.
+#[inline(always)]
+fn fetch(line: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint that may name any address.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(line.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = line;
 }
 
 /// One feature summed over tiles and segments into [`LANE_STEP`] sums: row `r` belongs to sum `r % LANE_STEP`.
