@@ -38,9 +38,10 @@ pub(super) unsafe fn load(frame: *mut u32, words: &Words<'_>, mask: &Row, addres
         let row = unsafe { &mut *frame.add(row as usize).cast::<Row>() };
         match fast {
             Some((first, step)) => {
-                let first = first + place as usize;
+                // SAFETY: `regular` has found all of these words inside the buffer.
+                let first = unsafe { words.as_ptr().cast::<u32>().add(first + place as usize) };
                 for (lane, to) in row.iter_mut().enumerate() {
-                    *to = words.get(first + lane * step);
+                    *to = unsafe { first.add(lane * step).read() };
                 }
             }
             None => {
@@ -65,9 +66,10 @@ pub(super) unsafe fn store(frame: *const u32, words: &Words<'_>, mask: &Row, add
         let row = unsafe { &*frame.add(row as usize).cast::<Row>() };
         match fast {
             Some((first, step)) => {
-                let first = first + place as usize;
+                // SAFETY: `regular` has found all of these words inside the buffer.
+                let first = unsafe { words.as_ptr().cast::<u32>().add(first + place as usize) };
                 for (lane, &from) in row.iter().enumerate() {
-                    words.set(first + lane * step, from);
+                    unsafe { first.add(lane * step).write(from) };
                 }
             }
             None => {

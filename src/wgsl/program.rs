@@ -72,8 +72,16 @@ impl Program {
         })?;
         let validated = Validator::new(ValidationFlags::all(), Capabilities::IMMEDIATES).validate(&module);
         let info = validated.map_err(|error| {
-            let span = error.spans().next().map_or(naga::Span::UNDEFINED, |(span, _)| *span);
-            ProgramError::at(wgsl, span, error.as_inner().to_string())
+            // The shortest span says most, and the innermost cause.
+            let spans = error.spans().map(|(span, _)| *span);
+            let span = spans.min_by_key(|span| span.to_range().map_or(usize::MAX, |range| range.len()));
+            let mut message = error.as_inner().to_string();
+            let mut cause = std::error::Error::source(error.as_inner());
+            while let Some(inner) = cause {
+                message.push_str(&format!(": {inner}"));
+                cause = inner.source();
+            }
+            ProgramError::at(wgsl, span.unwrap_or(naga::Span::UNDEFINED), message)
         })?;
         let source = Source {
             module: &module,

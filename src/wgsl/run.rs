@@ -277,26 +277,40 @@ impl Program {
     fn input(&self, call: &Call<'_>, block: usize, input: Input, to: &mut Row) {
         let first = block as u64 * LANES as u64;
         let [width, height, depth] = self.workgroup;
-        let size = u64::from(width) * u64::from(height) * u64::from(depth);
-        let total = self.invocations(call.groups);
         let linear = height == 1 && depth == 1 && call.groups[1] == 1 && call.groups[2] == 1;
+        match input {
+            Input::Active => {
+                let count = self.invocations(call.groups).saturating_sub(first).min(LANES as u64) as u32;
+                for (lane, to) in (0..).zip(to) {
+                    *to = 0u32.wrapping_sub(u32::from(lane < count));
+                }
+                return;
+            }
+            Input::GlobalId(0) if linear => {
+                for (lane, to) in (0..).zip(to) {
+                    *to = first as u32 + lane;
+                }
+                return;
+            }
+            Input::GlobalId(_) if linear => return to.fill(0),
+            Input::Groups(axis) => return to.fill(call.groups[axis as usize]),
+            _ => {}
+        }
+        let size = u64::from(width) * u64::from(height) * u64::from(depth);
+        let [across, down, _] = call.groups.map(|count| u64::from(count.max(1)));
         for (lane, to) in to.iter_mut().enumerate() {
             let invocation = first + lane as u64;
             let (group, local) = (invocation / size, (invocation % size) as u32);
             let local_id = [local % width, local / width % height, local / width / height];
-            let [across, down, _] = call.groups.map(|count| u64::from(count.max(1)));
             let group_id = [group % across, group / across % down, group / across / down].map(|id| id as u32);
             *to = match input {
-                Input::Active => 0u32.wrapping_sub(u32::from(invocation < total)),
-                Input::GlobalId(0) if linear => invocation as u32,
                 Input::GlobalId(axis) => {
                     let axis = axis as usize;
-                    group_id[axis] * self.workgroup[axis] + local_id[axis]
+                    group_id[axis].wrapping_mul(self.workgroup[axis]).wrapping_add(local_id[axis])
                 }
                 Input::LocalId(axis) => local_id[axis as usize],
-                Input::LocalIndex => local,
                 Input::GroupId(axis) => group_id[axis as usize],
-                Input::Groups(axis) => call.groups[axis as usize],
+                _ => local,
             };
         }
     }

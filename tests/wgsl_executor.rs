@@ -1,0 +1,16 @@
+//! The WGSL executor against the software Vulkan driver: the language construct by construct, random programs, the environments;
+//! what it refuses; what its checked mode finds.
+
+#[path = "wgsl/checked.rs"]
+mod checked;
+mod common;
+#[path = "wgsl/constructs.rs"]
+mod constructs;
+#[path = "wgsl/environments.rs"]
+mod environments;
+#[path = "wgsl/fuzz.rs"]
+mod fuzz;
+#[path = "wgsl/refusals.rs"]
+mod refusals;
+#[path = "wgsl/run.rs"]
+mod run;
