@@ -1,4 +1,4 @@
-//! What the tests share: fresh inputs, one-kernel runs on the adapter at hand, and the comparison.
+//! What the tests share: fresh inputs, the two engines, and the comparison.
 #![allow(dead_code, unused_imports, unused_macros)] // every test binary uses its own part
 
 pub mod agents;
