@@ -4,29 +4,17 @@
 //!
 //! `cargo bench --bench quadruped`; the adapter is the one that `flowmill adapters` marks. FLOWMILL_BENCH_ROWS sets rows.
 
+#[path = "engines/widths.rs"]
+mod widths;
+
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use flowmill::algo::{Algorithm, PolicyFlowConfig};
 use flowmill::engine::{Command, Engine, EngineOptions, Recording};
-use flowmill::env;
 use flowmill::train::{TrainOptions, Trainer};
 
 /// A trainer on an environment of the quadruped's widths; the dynamics do not matter here.
 fn trainer(rows: usize) -> Option<Trainer> {
-    let folder = std::env::temp_dir().join(format!("flowmill-bench-{}", std::process::id()));
-    let channels = |count: usize| -> String {
-        (0..count).map(|i| format!("  {{ name = \"c{i}\", low = -10.0, high = 10.0 }},\n")).collect()
-    };
-    std::fs::create_dir_all(&folder).ok()?;
-    let manifest = format!(
-        "name = \"bench\"\ndescription = \"widths only\"\nlicence = \"MIT\"\nsource = \"none\"\ndt = 0.02\nhorizon = 100\n\
-         random_lanes = 1\nobservation = [\n{}]\naction = [\n{}]\n",
-        channels(48),
-        channels(12)
-    );
-    std::fs::write(folder.join("env.toml"), manifest).ok()?;
-    std::fs::write(folder.join("env.wgsl"), PROGRAM).ok()?;
-    std::fs::write(folder.join("train.toml"), "").ok()?;
-    let environment = match env::load(&folder.display().to_string()) {
+    let environment = match widths::quadruped() {
         Ok(environment) => environment,
         Err(error) => {
             eprintln!("{error}");
@@ -57,20 +45,6 @@ fn trainer(rows: usize) -> Option<Trainer> {
         }
     }
 }
-
-const PROGRAM: &str = "
-struct State { x: f32 }
-fn reset(random: Random) -> State { return State(random_uniform(random, 0u)); }
-fn step(state: ptr<function, State>, action: array<f32, ACTION_DIM>, random: Random) -> StepResult {
-    (*state).x = clamp((*state).x + 0.01 * action[0], -1.0, 1.0);
-    return StepResult((*state).x, false);
-}
-fn observe(state: State) -> array<f32, OBS_DIM> {
-    var obs: array<f32, OBS_DIM>;
-    obs[0] = state.x;
-    return obs;
-}
-";
 
 fn benches(c: &mut Criterion) {
     let rows = std::env::var("FLOWMILL_BENCH_ROWS").ok().and_then(|r| r.parse().ok()).unwrap_or(2048);

@@ -7,8 +7,10 @@ use common::fresh::Fresh;
 use common::programs::{Case, check};
 use common::twins;
 use flowmill::algo::{Algorithm, PolicyFlowConfig, PpoConfig, Spaces};
+use flowmill::flow::{Path, TimeSampling};
 use flowmill::fuse::Target;
 use flowmill::ir::{Binary, Builder, Graph, NodeId, Unary};
+use flowmill::nn::Activation;
 
 on_both_engines!(
     every_elementwise_op_matches,
@@ -256,4 +258,59 @@ fn quadruped_sampler_and_update_match_to_1e_4(on: On) {
     let agent = Algorithm::PolicyFlow(config).agent(Spaces { observation: 48, action: 12 }, 5).unwrap();
     check_on(on, &[Target::SOFTWARE], &[agent.act], &[7], false, 1e-4);
     check_on(on, &[Target::SOFTWARE], &[agent.update], &[37], true, 1e-4);
+}
+
+/// What the defaults leave out: other activations, several times a row, continuous times, the annealed residual, no base
+/// noise, and the twin alone.
+#[test]
+fn twins_of_policyflow_variants_match() {
+    let base = {
+        let mut config = PolicyFlowConfig { embedding: 16, flow_steps: 2, ..PolicyFlowConfig::default() };
+        config.train.hidden = vec![7, 5];
+        config
+    };
+    let activated = |activation| {
+        let mut config = base.clone();
+        config.train.activation = activation;
+        config
+    };
+    let mut configs: Vec<PolicyFlowConfig> = Activation::ALL.iter().map(|a| activated(*a)).collect();
+    configs.extend([
+        PolicyFlowConfig { time_sampling: TimeSampling::MultiUsd, multi_times: 3, ..base.clone() },
+        PolicyFlowConfig { time_sampling: TimeSampling::Usc, ..base.clone() },
+        PolicyFlowConfig { path: Path::Interpolant, ..base.clone() },
+        PolicyFlowConfig { w_b_decay_iterations: 8, ..base.clone() },
+        PolicyFlowConfig { degenerate_gaussian: true, ..base },
+    ]);
+    let mut fresh = Fresh::new(8);
+    for config in configs {
+        let agent = Algorithm::PolicyFlow(config.clone()).agent(Spaces { observation: 5, action: 3 }, 3).unwrap();
+        for (graph, shuffle) in [(&agent.act, None), (&agent.update, Some(103))] {
+            twins::check(graph, 97, shuffle, &mut fresh, 1e-3).unwrap_or_else(|e| panic!("{config:?}: {e}"));
+        }
+    }
+}
+
+#[test]
+fn carried_values_that_change_places_and_constants_that_leave_match() {
+    let mut g = Builder::new("places");
+    let (x, y) = (g.input("x", 3), g.input("y", 3));
+    let p = g.param("p", 1, 3, false);
+    let p = g.vector(p);
+    let end = g.repeat(3, &[x, y, p], |g, i, v| {
+        let moved = g.add(v[0], i);
+        let mixed = g.mul(v[2], i);
+        let mixed = g.add(moved, mixed);
+        vec![v[1], mixed, v[0]]
+    });
+    let joined = g.concat(&[end[0], p, end[1], x]);
+    let doubled = g.add(joined, joined);
+    let total = g.sum(p);
+    let both = g.concat(&[total, total]);
+    for (name, value) in
+        [("end", end[2]), ("doubled", doubled), ("joined", joined), ("p", p), ("total", both), ("x", x)]
+    {
+        g.store(name, value);
+    }
+    twins::check(&g.finish().unwrap(), 67, None, &mut Fresh::new(9), 1e-5).unwrap();
 }

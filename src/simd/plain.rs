@@ -67,6 +67,12 @@ impl Neg for F32x8 {
     }
 }
 
+/// All bits or none.
+#[inline(always)]
+fn ones(truth: bool) -> u32 {
+    if truth { u32::MAX } else { 0 }
+}
+
 /// Floor of a value below 2^22 in magnitude without a library call; larger values are integers or nearly so.
 #[inline(always)]
 fn floor(x: f32) -> f32 {
@@ -85,7 +91,8 @@ fn nearest(x: f32) -> i32 {
 impl Lane for F32x8 {
     const N: usize = 8;
     const FUSED: bool = false;
-    type Mask = [bool; 8];
+    /// All bits or none, which vectorises better than `bool`.
+    type Mask = [u32; 8];
     type Bits = [u32; 8];
 
     #[inline(always)]
@@ -127,28 +134,28 @@ impl Lane for F32x8 {
         F32x8(lanes!(i => floor(self.0[i])))
     }
     #[inline(always)]
-    fn lt(self, b: Self) -> [bool; 8] {
-        lanes!(i => self.0[i] < b.0[i])
+    fn lt(self, b: Self) -> [u32; 8] {
+        lanes!(i => ones(self.0[i] < b.0[i]))
     }
     #[inline(always)]
-    fn le(self, b: Self) -> [bool; 8] {
-        lanes!(i => self.0[i] <= b.0[i])
+    fn le(self, b: Self) -> [u32; 8] {
+        lanes!(i => ones(self.0[i] <= b.0[i]))
     }
     #[inline(always)]
-    fn eq(self, b: Self) -> [bool; 8] {
-        lanes!(i => self.0[i] == b.0[i])
+    fn eq(self, b: Self) -> [u32; 8] {
+        lanes!(i => ones(self.0[i] == b.0[i]))
     }
     #[inline(always)]
-    fn select(mask: [bool; 8], yes: Self, no: Self) -> Self {
-        F32x8(lanes!(i => if mask[i] { yes.0[i] } else { no.0[i] }))
+    fn select(mask: [u32; 8], yes: Self, no: Self) -> Self {
+        F32x8(lanes!(i => f32::from_bits((mask[i] & yes.0[i].to_bits()) | (!mask[i] & no.0[i].to_bits()))))
     }
     #[inline(always)]
-    fn mask_and(a: [bool; 8], b: [bool; 8]) -> [bool; 8] {
+    fn mask_and(a: [u32; 8], b: [u32; 8]) -> [u32; 8] {
         lanes!(i => a[i] & b[i])
     }
     #[inline(always)]
-    fn any(mask: [bool; 8]) -> bool {
-        mask[0] | mask[1] | mask[2] | mask[3] | mask[4] | mask[5] | mask[6] | mask[7]
+    fn any(mask: [u32; 8]) -> bool {
+        (mask[0] | mask[1] | mask[2] | mask[3] | mask[4] | mask[5] | mask[6] | mask[7]) != 0
     }
     #[inline(always)]
     fn bits(self) -> [u32; 8] {
@@ -209,16 +216,16 @@ impl Lane for F32x8 {
         lanes!(i => ((a[i] as i32) >> (count & 31)) as u32)
     }
     #[inline(always)]
-    fn bits_eq(a: [u32; 8], b: [u32; 8]) -> [bool; 8] {
-        lanes!(i => a[i] == b[i])
+    fn bits_eq(a: [u32; 8], b: [u32; 8]) -> [u32; 8] {
+        lanes!(i => ones(a[i] == b[i]))
     }
     #[inline(always)]
-    fn bits_lt(a: [u32; 8], b: [u32; 8]) -> [bool; 8] {
-        lanes!(i => a[i] < b[i])
+    fn bits_lt(a: [u32; 8], b: [u32; 8]) -> [u32; 8] {
+        lanes!(i => ones(a[i] < b[i]))
     }
     #[inline(always)]
-    fn bits_select(mask: [bool; 8], yes: [u32; 8], no: [u32; 8]) -> [u32; 8] {
-        lanes!(i => if mask[i] { yes[i] } else { no[i] })
+    fn bits_select(mask: [u32; 8], yes: [u32; 8], no: [u32; 8]) -> [u32; 8] {
+        lanes!(i => (mask[i] & yes[i]) | (!mask[i] & no[i]))
     }
     #[inline(always)]
     fn from_int(bits: [u32; 8]) -> Self {

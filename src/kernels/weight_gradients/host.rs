@@ -158,9 +158,11 @@ impl HostKernel for Host {
                 continue;
             }
             let job = Job { block, args: &args, range: range.clone(), scratch: call.buffers[1].as_ptr() };
-            let out = |i: usize, j: usize, value: f32| {
-                let word = block.out_word as usize + i * block.x_ld as usize + j * block.dy_ld as usize;
-                call.buffers[2].set_f32(first_word + word, value);
+            let out = |word: usize, values: &[f32]| {
+                let word = first_word + block.out_word as usize + word;
+                for (k, value) in values.iter().enumerate() {
+                    call.buffers[2].set_f32(word + k, *value);
+                }
             };
             // SAFETY: the features lie inside the scratch, which this pass does not write.
             unsafe {
@@ -193,7 +195,7 @@ impl Job<'_> {
     }
 
     /// Sums over rows.
-    unsafe fn ones(&self, sums: unsafe fn(&Sums), out: impl Fn(usize, usize, f32)) {
+    unsafe fn ones(&self, sums: unsafe fn(&Sums), out: impl Fn(usize, &[f32])) {
         let block = self.block;
         for j in 0..block.dy_count {
             let mut total = [0.0f32; LANE_STEP];
@@ -215,24 +217,25 @@ impl Job<'_> {
                     total[k] += total[k + half];
                 }
             }
-            out(0, j as usize, total[0]);
+            out((j * block.dy_ld) as usize, &total[..1]);
         }
     }
 
     /// The product, with the wider side along the lanes.
-    unsafe fn product(&self, dense: DenseFn, worker: &mut Worker, out: impl Fn(usize, usize, f32)) {
+    unsafe fn product(&self, dense: DenseFn, worker: &mut Worker, out: impl Fn(usize, &[f32])) {
         let b = self.block;
         let (x, dy) = ((b.x_feature, b.x_stride, b.x_count), (b.dy_feature, b.dy_stride, b.dy_count));
         let x_is_wide = b.x_count > b.dy_count;
         let (wide, narrow) = if x_is_wide { (x, dy) } else { (dy, x) };
         let (rows, width, outputs) = (self.rows(), wide.2 as usize, narrow.2 as usize);
         let (lanes, stride) = lanes(wide.2);
-        let grow = |values: &mut Vec<f32>, words: usize| {
-            values.clear();
-            values.resize(words, 0.0);
-        };
-        grow(&mut worker.turned, rows * stride);
-        grow(&mut worker.total, outputs * lanes);
+        worker.total.clear();
+        worker.total.resize(outputs * lanes, 0.0);
+        if worker.turned.len() < rows * stride {
+            worker.turned.resize(rows * stride, 0.0);
+        }
+        // Lanes beyond the features are computed as well, from zeros.
+        worker.turned.chunks_exact_mut(stride).take(rows).for_each(|row| row[width..lanes].fill(0.0));
         for tile in self.range.clone() {
             for segment in 0..b.segments {
                 let from = self.feature(tile, wide.0 + segment * wide.1);
@@ -261,9 +264,15 @@ impl Job<'_> {
                 unsafe { dense(&d) };
             }
         }
+        let (wide_ld, narrow_ld) = if x_is_wide { (b.x_ld, b.dy_ld) } else { (b.dy_ld, b.x_ld) };
         for (n, line) in worker.total.chunks_exact(lanes).enumerate() {
+            let first = n * narrow_ld as usize;
+            if wide_ld == 1 {
+                out(first, &line[..width]);
+                continue;
+            }
             for (w, value) in line[..width].iter().enumerate() {
-                if x_is_wide { out(w, n, *value) } else { out(n, w, *value) }
+                out(first + w * wide_ld as usize, std::slice::from_ref(value));
             }
         }
     }
