@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use flowmill::algo::{Algorithm, Layer, Spaces};
-use flowmill::engine::{BufferId, Engine, EngineOptions, Recording};
+use flowmill::engine::{AdapterChoice, AdapterKind, BufferId, Engine, EngineOptions, Recording, adapters};
 use flowmill::fuse::{Target, TileArgs};
 use flowmill::train::{ParamLayout, Program, RolloutLayout};
 
@@ -23,7 +23,10 @@ fn main() -> anyhow::Result<()> {
     let params = ParamLayout::new(&agent);
     let rollout = RolloutLayout::new(&agent, &agent.act, spaces.observation, 256, 4, true);
 
-    let mut engine = Engine::new(&EngineOptions::default())?;
+    // The CPU engine compiles nothing.
+    let gpu = adapters().into_iter().find(|adapter| adapter.kind != AdapterKind::Cpu).map(|adapter| adapter.index);
+    let adapter = gpu.map_or(AdapterChoice::Software, AdapterChoice::Index);
+    let mut engine = Engine::new(&EngineOptions { adapter, ..Default::default() })?;
     println!("{}", engine.adapter().name);
     for rolled in [true, false] {
         let target = Target { rolled, ..Target::SOFTWARE };

@@ -4,6 +4,8 @@
 mod batches;
 #[path = "environments/checker.rs"]
 mod checker;
+
+mod common;
 #[path = "environments/device.rs"]
 mod device;
 #[path = "environments/files.rs"]

@@ -2,16 +2,26 @@
 
 mod common;
 
-use common::device::engine;
+use common::device::{On, on_both_engines};
 use common::fresh::Fresh;
 use common::programs::{Case, check};
 use common::twins;
 use flowmill::algo::{Algorithm, PolicyFlowConfig, PpoConfig, Spaces};
-use flowmill::engine::AdapterKind;
 use flowmill::flow::{Path, TimeSampling};
 use flowmill::fuse::Target;
 use flowmill::ir::{Binary, Builder, Graph, NodeId, Unary};
 use flowmill::nn::Activation;
+
+on_both_engines!(
+    every_elementwise_op_matches,
+    shapes_sums_tables_and_draws_match,
+    networks_of_odd_widths_and_their_gradients_match,
+    wide_networks_and_their_gradients_match,
+    unrolled_loops_match,
+    loops_and_gradients_through_them_match,
+    policyflow_and_ppo_programs_match,
+    quadruped_sampler_and_update_match_to_1e_4,
+);
 
 /// The design limits, the software driver's shape, and so little workgroup memory that nearly everything spills. Loops
 /// stay rolled, which a software driver compiles much faster; `unrolled_loops_match` covers the other form.
@@ -21,14 +31,16 @@ const TARGETS: [Target; 3] = [
     Target { workgroup_bytes: 1 << 10, invocations: 64, rolled: true, ..Target::PORTABLE },
 ];
 
-fn check_all(graphs: &[Graph], rows: &[u32], shuffle: bool, tolerance: f64) {
-    check_on(&TARGETS, graphs, rows, shuffle, tolerance);
+fn check_all(on: On, graphs: &[Graph], rows: &[u32], shuffle: bool, tolerance: f64) {
+    check_on(on, &TARGETS, graphs, rows, shuffle, tolerance);
 }
 
-/// Twins first, which need no adapter, with whole and broken tiles; then the adapter.
-fn check_on(targets: &[Target], graphs: &[Graph], rows: &[u32], shuffle: bool, tolerance: f64) {
+/// On a GPU for each of `targets`. The CPU engine has one target of its own; before it, its twins run by themselves with
+/// every instruction set, in whole and broken tiles.
+fn check_on(on: On, targets: &[Target], graphs: &[Graph], rows: &[u32], shuffle: bool, tolerance: f64) {
+    let targets = if on == On::Cpu { &[Target::CPU] } else { targets };
     let mut fresh = Fresh::new(7);
-    for graph in graphs {
+    for graph in graphs.iter().filter(|_| on == On::Cpu) {
         for &rows in [1, 63, 64, 65, 130].iter().chain(rows) {
             for shuffle in [None, shuffle.then_some(rows + 5)] {
                 if let Err(report) = twins::check(graph, rows, shuffle, &mut fresh, tolerance) {
@@ -37,22 +49,21 @@ fn check_on(targets: &[Target], graphs: &[Graph], rows: &[u32], shuffle: bool, t
             }
         }
     }
-    let Some(mut engine) = engine().filter(|e| e.adapter().kind != AdapterKind::Cpu) else { return };
+    let mut engine = on.engine();
     for graph in graphs {
         for &target in targets {
             for (i, &rows) in rows.iter().enumerate() {
                 let shuffle = shuffle.then_some(rows + 5 * i as u32);
                 let case = Case { target, rows, shuffle, slices: [1, 3][i % 2] };
                 if let Err(report) = check(&mut engine, graph, case, &mut fresh, tolerance) {
-                    panic!("{target:?}, {rows} rows: {report}");
+                    panic!("{on}, {target:?}, {rows} rows: {report}");
                 }
             }
         }
     }
 }
 
-#[test]
-fn every_elementwise_op_matches() {
+fn every_elementwise_op_matches(on: On) {
     let mut g = Builder::new("elementwise");
     let x = g.input("x", 5);
     let y = g.input("y", 5);
@@ -103,11 +114,10 @@ fn every_elementwise_op_matches() {
     let c = g.less(x, y);
     let v = g.select(c, y, p);
     g.store("Select", v);
-    check_all(&[g.finish().unwrap()], &[1, 37], false, 2e-5);
+    check_all(on, &[g.finish().unwrap()], &[1, 37], false, 2e-5);
 }
 
-#[test]
-fn shapes_sums_tables_and_draws_match() {
+fn shapes_sums_tables_and_draws_match(on: On) {
     let mut g = Builder::new("shapes");
     let x = g.input("x", 7);
     let index = g.input("index", 1);
@@ -133,7 +143,7 @@ fn shapes_sums_tables_and_draws_match() {
     g.mean("loss", loss);
     g.mean("total", total);
     g.differentiate(loss);
-    check_all(&[g.finish().unwrap()], &[5, 64, 133], false, 5e-5);
+    check_all(on, &[g.finish().unwrap()], &[5, 64, 133], false, 5e-5);
 }
 
 /// A network `x -> widths`, squared error to `y`, differentiated.
@@ -159,24 +169,22 @@ fn network(widths: &[usize], activation: Unary) -> Graph {
     g.finish().unwrap()
 }
 
-#[test]
-fn networks_of_odd_widths_and_their_gradients_match() {
+fn networks_of_odd_widths_and_their_gradients_match(on: On) {
     let graphs = [
         network(&[3, 5, 1], Unary::Tanh),
         network(&[1, 33, 31, 2], Unary::Mish),
         network(&[6, 12, 9, 7, 3], Unary::Elu),
     ];
-    check_all(&graphs, &[1, 70], true, 1e-4);
+    check_all(on, &graphs, &[1, 70], true, 1e-4);
 }
 
-#[test]
-fn wide_networks_and_their_gradients_match() {
+fn wide_networks_and_their_gradients_match(on: On) {
     let graphs = [
         network(&[129, 130, 65], Unary::Silu),
         network(&[10, 512, 3], Unary::Relu),
         network(&[8, 256, 256, 4], Unary::Mish),
     ];
-    check_all(&graphs, &[33], true, 3e-4);
+    check_all(on, &graphs, &[33], true, 3e-4);
 }
 
 /// Midpoint RK2 of a small velocity network, differentiated through the loop.
@@ -215,19 +223,16 @@ fn flow(width: usize, hidden: usize, steps: u32) -> Graph {
     g.finish().unwrap()
 }
 
-#[test]
-fn unrolled_loops_match() {
+fn unrolled_loops_match(on: On) {
     let targets = [Target::PORTABLE, Target { rolled: false, ..Target::SOFTWARE }];
-    check_on(&targets, &[network(&[3, 6, 5, 2], Unary::Mish), flow(2, 5, 2)], &[9], false, 2e-4);
+    check_on(on, &targets, &[network(&[3, 6, 5, 2], Unary::Mish), flow(2, 5, 2)], &[9], false, 2e-4);
 }
 
-#[test]
-fn loops_and_gradients_through_them_match() {
-    check_all(&[flow(2, 13, 3), flow(1, 4, 2)], &[3, 41], false, 2e-4);
+fn loops_and_gradients_through_them_match(on: On) {
+    check_all(on, &[flow(2, 13, 3), flow(1, 4, 2)], &[3, 41], false, 2e-4);
 }
 
-#[test]
-fn policyflow_and_ppo_programs_match() {
+fn policyflow_and_ppo_programs_match(on: On) {
     let spaces = Spaces { observation: 5, action: 3 };
     let mut config = PolicyFlowConfig::default();
     config.train.hidden = vec![18, 9];
@@ -239,21 +244,20 @@ fn policyflow_and_ppo_programs_match() {
         let prepared = agent.prepare.iter().map(|p| p.graph.clone());
         let whole: Vec<Graph> =
             prepared.chain([agent.act.clone(), agent.act_zero.clone(), agent.value.clone()]).collect();
-        check_all(&whole, &[2, 50], false, 1e-4);
-        check_all(std::slice::from_ref(&agent.update), &[2, 90], true, 1e-3);
+        check_all(on, &whole, &[2, 50], false, 1e-4);
+        check_all(on, std::slice::from_ref(&agent.update), &[2, 90], true, 1e-3);
     }
 }
 
 /// The quadruped shape: observation 48, action 12, hidden 128-128-128, embedding 64, 12 steps.
-#[test]
-fn quadruped_sampler_and_update_match_to_1e_4() {
+fn quadruped_sampler_and_update_match_to_1e_4(on: On) {
     let mut config = PolicyFlowConfig::default();
     config.train.hidden = vec![128, 128, 128];
     config.embedding = 64;
     config.flow_steps = 12;
     let agent = Algorithm::PolicyFlow(config).agent(Spaces { observation: 48, action: 12 }, 5).unwrap();
-    check_on(&[Target::SOFTWARE], &[agent.act], &[7], false, 1e-4);
-    check_on(&[Target::SOFTWARE], &[agent.update], &[37], true, 1e-4);
+    check_on(on, &[Target::SOFTWARE], &[agent.act], &[7], false, 1e-4);
+    check_on(on, &[Target::SOFTWARE], &[agent.update], &[37], true, 1e-4);
 }
 
 /// What the defaults leave out: other activations, several times a row, continuous times, the annealed residual, no base

@@ -1,27 +1,26 @@
-//! `flowmill gradient`'s evaluation on the device against the independent float64 reference: every fixture, every tensor,
+//! `flowmill gradient`'s evaluation on both engines against the independent float64 reference: every fixture, every tensor,
 //! to 1e-4 of the tensor's largest entry, with floors under that entry for `kl` (1e-2) and `log_rho` (1e-1).
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flowmill::algo::GradientProblem;
-use flowmill::engine::{Engine, EngineOptions};
+use flowmill::engine::Engine;
 use flowmill::train::{HostTensor, HostTensors, TrainError, evaluate_gradient};
 use safetensors::{Dtype, SafeTensors};
+
+mod common;
+
+use common::device::{On, on_both_engines};
+
+on_both_engines!(
+    every_fixture_agrees_with_the_float64_reference_to_1e_4,
+    missing_and_misshapen_tensors_are_named_with_what_was_expected,
+);
 
 /// As tests/reference/compare.py: relative to a tensor's largest entry, which counts as at least 1e-2 for `kl` and 1e-1
 /// for `log_rho`. Both are differences that vanish where the policies agree, and there only their rounding is left.
 const TOLERANCE: f64 = 1e-4;
-
-fn engine() -> Option<Engine> {
-    match Engine::new(&EngineOptions::default()) {
-        Ok(engine) => Some(engine),
-        Err(error) if std::env::var_os("REQUIRE_GPU").is_some() => panic!("{error}"),
-        Err(error) => {
-            eprintln!("SKIPPED: {error}");
-            None
-        }
-    }
-}
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -65,41 +64,60 @@ fn error(tensor: &str, got: &[f32], want: &[f64]) -> f64 {
     if scale > 0.0 { worst / scale } else { worst }
 }
 
-#[test]
-fn every_fixture_agrees_with_the_float64_reference_to_1e_4() {
-    let Some(mut engine) = engine() else { return };
-    let mut failures = Vec::new();
-    let mut compared = 0;
+fn every_fixture_agrees_with_the_float64_reference_to_1e_4(on: On) {
     let mut names: Vec<String> = std::fs::read_dir(fixtures())
         .unwrap()
         .filter_map(|entry| entry.unwrap().file_name().to_str()?.strip_suffix("_out.safetensors").map(str::to_string))
         .collect();
     names.sort();
     assert!(names.len() >= 18, "{names:?}");
-    for name in names {
-        let input = tensors(&name);
-        let started = std::time::Instant::now();
-        let got = evaluate_gradient(&mut engine, &problem(&name, &input), &input).unwrap();
-        eprintln!("{name}: {:.1} s", started.elapsed().as_secs_f64());
-        for (tensor, shape, want) in read(&format!("{name}_out")) {
-            let Some(found) = got.get(&tensor) else {
-                failures.push(format!("{name}: no {tensor}"));
-                continue;
-            };
-            let scalar = want.len() == 1 && found.values.len() == 1;
-            if found.shape != shape && !scalar {
-                failures.push(format!("{name}: {tensor} has shape {:?}, expected {shape:?}", found.shape));
-                continue;
-            }
-            let error = error(&tensor, &found.values, &want);
-            if error > TOLERANCE {
-                failures.push(format!("{name}: {tensor} is off by {error:.1e}"));
-            }
-            compared += 1;
+    // Drivers compile on the thread that dispatches, most of the time of this test: every thread has an engine.
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut engine = on.unchecked_engine();
+        let (mut failures, mut compared) = (vec![], 0);
+        while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let started = std::time::Instant::now();
+            compared += compare(&mut engine, name, &mut failures);
+            eprintln!("{on}, {name}: {:.1} s", started.elapsed().as_secs_f64());
         }
-    }
-    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+        (failures, compared)
+    };
+    let threads = std::thread::available_parallelism().map_or(2, |n| n.get()).min(names.len());
+    let (mut failures, mut compared) = (vec![], 0);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        for (more, count) in workers.into_iter().map(|worker| worker.join().unwrap()) {
+            failures.extend(more);
+            compared += count;
+        }
+    });
+    assert!(failures.is_empty(), "{on}: {} failures:\n{}", failures.len(), failures.join("\n"));
     assert!(compared > 400, "{compared}");
+}
+
+/// Evaluates a fixture, adds what is wrong with it to `failures`, and returns how many tensors were compared.
+fn compare(engine: &mut Engine, name: &str, failures: &mut Vec<String>) -> usize {
+    let input = tensors(name);
+    let got = evaluate_gradient(engine, &problem(name, &input), &input).unwrap();
+    let mut compared = 0;
+    for (tensor, shape, want) in read(&format!("{name}_out")) {
+        let Some(found) = got.get(&tensor) else {
+            failures.push(format!("{name}: no {tensor}"));
+            continue;
+        };
+        let scalar = want.len() == 1 && found.values.len() == 1;
+        if found.shape != shape && !scalar {
+            failures.push(format!("{name}: {tensor} has shape {:?}, expected {shape:?}", found.shape));
+            continue;
+        }
+        let error = error(&tensor, &found.values, &want);
+        if error > TOLERANCE {
+            failures.push(format!("{name}: {tensor} is off by {error:.1e}"));
+        }
+        compared += 1;
+    }
+    compared
 }
 
 #[test]
@@ -110,9 +128,8 @@ fn the_comparison_refuses_small_errors_and_not_a_number() {
     assert!(error("x", &[f32::NAN, -2.0], &want) > TOLERANCE);
 }
 
-#[test]
-fn missing_and_misshapen_tensors_are_named_with_what_was_expected() {
-    let Some(mut engine) = engine() else { return };
+fn missing_and_misshapen_tensors_are_named_with_what_was_expected(on: On) {
+    let mut engine = on.unchecked_engine();
     let whole = tensors("policyflow_tiny");
     let problem = problem("policyflow_tiny", &whole);
     let mut refusal = |change: &dyn Fn(&mut HostTensors)| {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::device::{as_words, engine, run};
+use common::device::{On, as_words, on_both_engines, run};
 use common::fresh::{Fresh, poison, poisoned};
 use common::parity::assert_close;
 use flowmill::engine::{KernelDesc, Work};
@@ -13,21 +13,30 @@ use flowmill::kernels::reduce_gradients::{ReduceArgs, reduce_gradients};
 use flowmill::kernels::sum_columns::{SumColumnsArgs, sum_columns};
 use flowmill::kernels::{self, ACTIVATIONS_WGSL, RNG_WGSL, activations};
 use flowmill::rng::{Key, unit};
+use flowmill::wgsl::WgslTwin;
+use std::sync::Arc;
 
-/// A kernel made of library text and a body, for tests of the libraries.
+on_both_engines!(
+    advantages_returns_and_their_normalisation_agree_for_any_number_of_environments,
+    many_partials_combine_in_every_workgroup_to_the_same_bits,
+    gradient_reduction_and_its_norm_agree_for_odd_sizes,
+    column_sums_agree_for_odd_tables,
+    adamw_agrees_over_twelve_steps_of_every_schedule,
+    adamw_leaves_everything_alone_when_a_norm_or_a_mean_is_not_finite,
+    random_words_units_and_shuffles_are_equal_bit_for_bit_and_normals_to_rounding,
+    activations_agree_with_f64_to_two_millionths_and_stay_finite_far_out,
+);
+
+/// A kernel made of library text and a body, for tests of the libraries. The CPU engine executes the text.
 fn library_kernel(name: &str, library: &str, body: &str, bindings: &[&str]) -> KernelDesc {
-    KernelDesc {
-        name: name.into(),
-        wgsl: format!("{library}\n{body}"),
-        bindings: bindings.iter().map(|b| b.to_string()).collect(),
-        work: Work::default(),
-        twin: None,
-    }
+    let wgsl = format!("{library}\n{body}");
+    let bindings: Vec<String> = bindings.iter().map(|b| b.to_string()).collect();
+    let twin = WgslTwin { wgsl: wgsl.clone(), bindings: bindings.clone(), file: format!("{name}.wgsl") };
+    KernelDesc { name: name.into(), wgsl, bindings, work: Work::default(), twin: Some(Arc::new(twin)) }
 }
 
-#[test]
-fn random_words_units_and_shuffles_are_equal_bit_for_bit_and_normals_to_rounding() {
-    let Some(mut engine) = engine() else { return };
+fn random_words_units_and_shuffles_are_equal_bit_for_bit_and_normals_to_rounding(on: On) {
+    let mut engine = on.engine();
     let mut fresh = Fresh::new(1);
     const COLUMNS: usize = 7; // words (4), uniform, shuffled, normal
     let body = "
@@ -69,9 +78,8 @@ fn random_words_units_and_shuffles_are_equal_bit_for_bit_and_normals_to_rounding
     }
 }
 
-#[test]
-fn activations_agree_with_f64_to_two_millionths_and_stay_finite_far_out() {
-    let Some(mut engine) = engine() else { return };
+fn activations_agree_with_f64_to_two_millionths_and_stay_finite_far_out(on: On) {
+    let mut engine = on.engine();
     let mut fresh = Fresh::new(2);
     type Function = fn(f64) -> f64;
     let functions: [(&str, Function); 8] = [
@@ -107,9 +115,8 @@ fn activations_agree_with_f64_to_two_millionths_and_stay_finite_far_out() {
     }
 }
 
-#[test]
-fn advantages_returns_and_their_normalisation_agree_for_any_number_of_environments() {
-    let Some(mut engine) = engine() else { return };
+fn advantages_returns_and_their_normalisation_agree_for_any_number_of_environments(on: On) {
+    let mut engine = on.engine();
     let mut fresh = Fresh::new(3);
     for (envs, steps) in [(1, 1), (1, 2), (3, 33), (63, 5), (64, 1), (65, 7), (200, 32), (1000, 3)] {
         let cells = envs * steps;
@@ -151,9 +158,8 @@ fn advantages_returns_and_their_normalisation_agree_for_any_number_of_environmen
     }
 }
 
-#[test]
-fn many_partials_combine_in_every_workgroup_to_the_same_bits() {
-    let Some(mut engine) = engine() else { return };
+fn many_partials_combine_in_every_workgroup_to_the_same_bits(on: On) {
+    let mut engine = on.engine();
     let mut fresh = Fresh::new(4);
     let (groups, count) = (777, 2000);
     let partials: Vec<f32> =
@@ -168,9 +174,8 @@ fn many_partials_combine_in_every_workgroup_to_the_same_bits() {
     assert_close("normalize", &got[1], &want, 1e-5, 1e-5);
 }
 
-#[test]
-fn gradient_reduction_and_its_norm_agree_for_odd_sizes() {
-    let Some(mut engine) = engine() else { return };
+fn gradient_reduction_and_its_norm_agree_for_odd_sizes(on: On) {
+    let mut engine = on.engine();
     let mut fresh = Fresh::new(5);
     for (words, trained, slices) in [(1, 1, 1), (255, 250, 3), (256, 256, 1), (257, 257, 8), (1000, 513, 40)] {
         let partials = fresh.normals(words * slices);
@@ -188,9 +193,8 @@ fn gradient_reduction_and_its_norm_agree_for_odd_sizes() {
     }
 }
 
-#[test]
-fn column_sums_agree_for_odd_tables() {
-    let Some(mut engine) = engine() else { return };
+fn column_sums_agree_for_odd_tables(on: On) {
+    let mut engine = on.engine();
     let mut fresh = Fresh::new(6);
     for (rows, columns) in [(1, 1), (255, 3), (256, 1), (257, 5), (3000, 8)] {
         let values = fresh.normals(5 + (rows * columns) as usize);
@@ -228,9 +232,8 @@ fn adamw_args(words: u32, means: u32, norms: u32) -> AdamwArgs {
     }
 }
 
-#[test]
-fn adamw_agrees_over_twelve_steps_of_every_schedule() {
-    let Some(mut engine) = engine() else { return };
+fn adamw_agrees_over_twelve_steps_of_every_schedule(on: On) {
+    let mut engine = on.engine();
     let mut fresh = Fresh::new(7);
     let desc = kernels::adamw::desc();
     for schedule in [Schedule::Fixed, Schedule::PerMinibatch, Schedule::PerEpoch, Schedule::PerEpochReset] {
@@ -270,9 +273,8 @@ fn adamw_agrees_over_twelve_steps_of_every_schedule() {
     }
 }
 
-#[test]
-fn adamw_leaves_everything_alone_when_a_norm_or_a_mean_is_not_finite() {
-    let Some(mut engine) = engine() else { return };
+fn adamw_leaves_everything_alone_when_a_norm_or_a_mean_is_not_finite(on: On) {
+    let mut engine = on.engine();
     let mut fresh = Fresh::new(8);
     let desc = kernels::adamw::desc();
     let (words, means) = (600u32, 4u32);

@@ -1,7 +1,5 @@
-//! Learning, whole: a fixed seed and budget, and a threshold on what was learned. The same in every build profile: the
-//! device does the work. Preset `quick`, unchanged but for what a test names.
+//! Learning, whole, on both engines: a fixed seed and budget, and a threshold on what was learned. Preset `quick`, unchanged but for what a test names.
 
-use flowmill::engine::{Engine, EngineOptions};
 use flowmill::env::Environment;
 use flowmill::report::multigoal;
 use flowmill::train::{EvalNoise, Evaluator, IterationMetrics, TrainOptions, Trainer};
@@ -9,16 +7,22 @@ use flowmill::train::{EvalNoise, Evaluator, IterationMetrics, TrainOptions, Trai
 mod common;
 
 use common::agents;
+use common::device::{On, on_both_engines};
 
-/// Trains `algorithm` with preset `quick`; unchecked modules, as a release build runs them. `None` without an adapter.
+on_both_engines!(
+    policyflow_quick_seed_1_reaches_all_six_goals_of_multigoal_in_40_iterations,
+    ppo_quick_seed_1_swings_the_pendulum_up_in_40_iterations,
+);
+
+/// Trains `algorithm` with preset `quick`; unchecked modules, as a release build runs them.
 fn train(
+    on: On,
     environment: &Environment,
     algorithm: &str,
     seed: u64,
     iterations: usize,
-) -> Option<(Trainer, Vec<IterationMetrics>)> {
-    drop(common::device::engine()?);
-    let engine = Engine::new(&EngineOptions::default()).unwrap();
+) -> (Trainer, Vec<IterationMetrics>) {
+    let engine = on.unchecked_engine();
     let algorithm = agents::algorithm(environment, algorithm, "quick", &[]);
     let mut trainer = Trainer::new(engine, environment.clone(), TrainOptions { algorithm, seed }).unwrap();
     println!("compiled in {:.1} s", trainer.compile_seconds());
@@ -30,15 +34,14 @@ fn train(
             println!("iteration {}: return {:.2}, kl {:.4}", m.iteration, m.mean_return, m.mean("kl").unwrap());
         }
     }
-    Some((trainer, metrics))
+    (trainer, metrics)
 }
 
 /// Seed 1, 40 iterations of 4096 x 32 steps. Thresholds: coverage 6, entropy at least 0.9, reached at least 0.9,
 /// first-action coverage 6 (an independent reference reaches 6, 0.93 to 0.99, 0.96 to 0.99 and 6 over seven seeds).
-#[test]
-fn policyflow_quick_seed_1_reaches_all_six_goals_of_multigoal_in_40_iterations() {
+fn policyflow_quick_seed_1_reaches_all_six_goals_of_multigoal_in_40_iterations(on: On) {
     let environment = agents::environment("multigoal");
-    let Some((mut trainer, metrics)) = train(&environment, "policyflow", 1, 40) else { return };
+    let (mut trainer, metrics) = train(on, &environment, "policyflow", 1, 40);
     let buffers = trainer.parameter_buffers();
     let evaluator = Evaluator::new(trainer.split(), buffers, EvalNoise::Sample, 8192, 1000 * 101).unwrap();
     let episodes = evaluator.run(trainer.engine(), 1000, 100, 1, 0).unwrap();
@@ -62,10 +65,9 @@ fn policyflow_quick_seed_1_reaches_all_six_goals_of_multigoal_in_40_iterations()
 /// Seed 1, 40 iterations of 1024 x 32 steps. Thresholds: the mean return of the last five iterations is above -250 (an
 /// upright pendulum from a random start costs about 150), and within the first 15 iterations it was below -900 (random
 /// play), so that the episodes are long enough to mean something.
-#[test]
-fn ppo_quick_seed_1_swings_the_pendulum_up_in_40_iterations() {
+fn ppo_quick_seed_1_swings_the_pendulum_up_in_40_iterations(on: On) {
     let environment = agents::environment("pendulum");
-    let Some((_, metrics)) = train(&environment, "ppo", 1, 40) else { return };
+    let (_, metrics) = train(on, &environment, "ppo", 1, 40);
     let worst = metrics[..15].iter().fold(0.0f64, |worst, m| worst.min(m.mean_return));
     let last = metrics[35..].iter().map(|m| m.mean_return).sum::<f64>() / 5.0;
     println!("mean return {worst:.1} at worst, {last:.1} at the end");

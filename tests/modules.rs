@@ -1,5 +1,6 @@
 //! Every module that a configuration can generate, without an adapter: naga's validation and its SPIR-V, MSL and HLSL
-//! writers, the lint, the design limits, and `tint` where that program is on the PATH.
+//! writers, the lint, the design limits, `tint` where that program is on the PATH, and a twin that the CPU engine can make
+//! ready.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,6 +10,7 @@ use flowmill::engine::{KernelDesc, lint, reflect, validate_targets};
 use flowmill::fuse::{Placement, Rows, Target, Tensor, lower};
 use flowmill::ir::Graph;
 use flowmill::kernels;
+use flowmill::simd::Isa;
 
 mod common;
 #[path = "algorithms/support.rs"]
@@ -53,6 +55,19 @@ impl Modules {
                 Ok(descs) => descs.into_iter().for_each(|desc| self.add(&from, desc, target.workgroup_bytes)),
                 Err(error) => self.refused.push(format!("{from}: {error}")),
             }
+        }
+        let from = format!("{env} {algorithm} {preset} {overrides:?}, CPU engine");
+        match agents::kernels(&environment, &settings, &Target::CPU) {
+            Ok(descs) => descs.iter().for_each(|desc| self.twin(&from, desc)),
+            Err(error) => self.refused.push(format!("{from}: {error}")),
+        }
+    }
+
+    /// The CPU engine must be able to run a kernel.
+    fn twin(&mut self, from: &str, desc: &KernelDesc) {
+        if self.seen.insert(format!("twin of {}", desc.wgsl)) {
+            let problem = twin_problem(desc);
+            self.refused.extend(problem.map(|problem| format!("{from}, kernel `{}`: {problem}", desc.name)));
         }
     }
 
@@ -112,6 +127,14 @@ fn problems_of(desc: &KernelDesc, workgroup_bytes: u32) -> Vec<String> {
         problems.push(format!("the module declares {declared:?}, its description lists {listed:?}"));
     }
     problems
+}
+
+/// Why the CPU engine could not run a kernel.
+fn twin_problem(desc: &KernelDesc) -> Option<String> {
+    match &desc.twin {
+        None => Some("no twin for the CPU engine".into()),
+        Some(twin) => twin.prepare(Isa::Baseline, 1).err(),
+    }
 }
 
 /// The `tint` program, if there is one.
@@ -229,6 +252,10 @@ fn the_gradient_graph_of_every_fixture_gives_a_valid_module_within_the_limits() 
                 Err(error) => modules.refused.push(format!("{from}: {error}")),
             }
         }
+        match lower(&graph, &alone(&graph), &Target::CPU, false) {
+            Ok(tile) => modules.twin(name, &tile.desc),
+            Err(error) => modules.refused.push(format!("{name}, CPU engine: {error}")),
+        }
         fixtures += 1;
     }
     assert!(fixtures >= 15, "only {fixtures} fixtures were found");
@@ -239,7 +266,9 @@ fn the_gradient_graph_of_every_fixture_gives_a_valid_module_within_the_limits() 
 fn every_handwritten_kernel_is_a_valid_module_within_the_portable_limits() {
     let mut modules = Modules::default();
     for entry in kernels::TABLE {
-        modules.add("shaders", (entry.desc)(), Target::PORTABLE.workgroup_bytes);
+        let desc = (entry.desc)();
+        modules.twin("shaders", &desc);
+        modules.add("shaders", desc, Target::PORTABLE.workgroup_bytes);
     }
     assert_eq!(modules.all.len(), kernels::TABLE.len());
     modules.check();
@@ -252,6 +281,8 @@ fn a_module_that_breaks_a_rule_is_reported() {
     let head = "@group(0) @binding(0) var<storage, read_write> y: array<f32>;";
     let good = format!("{head} @compute @workgroup_size(64) fn main() {{ y[0] = 1.0; }}");
     assert_eq!(problems_of(&desc(&good), 16384), Vec::<String>::new());
+    assert_eq!(twin_problem(&desc(&good)), None);
+    assert!(twin_problem(&KernelDesc { twin: None, ..desc(&good) }).is_some());
     let broken = [
         ("not valid", good.replace("1.0", "y[1.0]"), "index"),
         ("too wide", good.replace("(64)", "(512)"), "512 invocations"),

@@ -2,12 +2,14 @@
 
 mod common;
 
-use common::device::{as_floats, as_words, engine, run};
+use common::device::{On, as_floats, as_words, on_both_engines, run};
 use common::fresh::{Fresh, poison, poisoned};
 use common::parity::assert_close;
 use common::twins::dispatch;
 use flowmill::kernels::weight_gradients::{self, BLOCK_WORDS, GradJob, WeightGradientArgs, plan_weight_gradients};
 use flowmill::simd::Isa;
+
+on_both_engines!(partial_gradients_are_the_matrix_products_for_odd_widths_segments_and_slices,);
 
 /// `dW` of one job over tiles `first .. last`, straight from the definition.
 fn product(job: &GradJob, args: &WeightGradientArgs, scratch: &[f32], tiles: std::ops::Range<u32>) -> Vec<f64> {
@@ -52,9 +54,8 @@ fn network(shapes: &[(Option<u32>, u32, u32)]) -> (Vec<GradJob>, u32, u32) {
     (jobs, features, words)
 }
 
-#[test]
-fn partial_gradients_are_the_matrix_products_for_odd_widths_segments_and_slices() {
-    let Some(mut engine) = engine() else { return };
+fn partial_gradients_are_the_matrix_products_for_odd_widths_segments_and_slices(on: On) {
+    let mut engine = on.engine();
     let mut fresh = Fresh::new(10);
     let widths = [1, 2, 3, 5, 31, 32, 33];
     for (tile_rows, tiles, slices) in [(4, 1, 1), (16, 5, 3), (32, 8, 8), (64, 3, 8), (20, 7, 1)] {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::support::{TINY, flowmill, has_device, parts, run, train};
+use crate::support::{TINY, flowmill, parts, run, train, with_drivers};
 
 /// Runs, and returns the one line.
 fn refusal(args: &[&str]) -> String {
@@ -89,9 +89,6 @@ fn values_out_of_range_name_key_value_and_range() {
 
 #[test]
 fn too_many_environments_for_the_memory_name_setting_and_limit() {
-    if !has_device() {
-        return;
-    }
     let parent = TempDir::new().unwrap();
     let dir = parent.path().join("run");
     let more = ["--num-envs", "4000000", "--set", "horizon=512", "--set", "minibatches=2"];
@@ -113,31 +110,42 @@ fn too_many_environments_for_the_memory_name_setting_and_limit() {
 }
 
 #[test]
-fn adapters_that_are_not_there_are_named() {
-    refused(&[(&["train", "multigoal", "--adapter", "cpu"], &["not built yet", "software"])]);
-    if has_device() {
-        refused(&[(&["train", "multigoal", "--adapter", "voodoo2"], &["unknown adapter `voodoo2`", "available"])]);
+fn adapters_that_are_not_there_are_named_with_the_nearest_and_what_to_install() {
+    let missing = ["no software adapter", "mesa-vulkan-drivers", "vulkan-swrast"];
+    let unknown = ["unknown adapter `voodoo2`", "available, nearest first: 0: CPU engine ("];
+    refused(&[
+        (&["train", "multigoal", "--adapter", "voodoo2"], &unknown),
+        (&["check", "multigoal", "--adapter", "voodoo2"], &unknown),
+        (&["train", "multigoal", "--adapter", "7"], &["unknown adapter `7`", "0: CPU engine ("]),
+        (&["train", "multigoal", "--adapter", "software"], &missing),
+    ]);
+    let output = with_drivers().args(["train", "multigoal", "--adapter", "llvmpine"]).output().unwrap();
+    let (code, _, stderr) = parts(&output);
+    assert_eq!(code, 2, "{stderr}");
+    let line = stderr.lines().last().unwrap_or_default();
+    assert!(line.starts_with("error: unknown adapter `llvmpine`; available, nearest first: "), "{stderr}");
+    if line.contains("llvmpipe") {
+        let (software, cpu) = (line.find("llvmpipe (").unwrap(), line.find("CPU engine (").unwrap());
+        assert!(software < cpu, "the nearest comes first: {line}");
     }
 }
 
-#[cfg(target_os = "linux")]
 #[test]
-fn no_adapter_at_all_says_what_to_install() {
-    for verb in [&["adapters"][..], &["train", "multigoal"]] {
-        let mut command = flowmill();
-        command.args(verb).env("VK_DRIVER_FILES", "/nonexistent.json");
-        let output = command.env("VK_ICD_FILENAMES", "/nonexistent.json").output().unwrap();
-        let (code, _, stderr) = parts(&output);
-        assert_eq!(code, 2, "{stderr}");
-        assert!(stderr.contains("mesa-vulkan-drivers"), "{stderr}");
-    }
+fn threads_and_instruction_sets_out_of_range_name_the_range() {
+    refused(&[
+        (&["train", "multigoal", "--threads", "0"], &["`--threads` is 0, expected 1..=1024"]),
+        (&["check", "multigoal", "--threads", "1025"], &["`--threads` is 1025, expected 1..=1024"]),
+        (&["train", "multigoal", "--threads", "all"], &["`--threads` is all, expected 1..=1024"]),
+    ]);
+    let output = flowmill().args(["train", "multigoal"]).env("FLOWMILL_ISA", "avx9").output().unwrap();
+    let (code, _, stderr) = parts(&output);
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.starts_with("error: FLOWMILL_ISA: ") && stderr.lines().count() == 1, "{stderr}");
+    assert!(stderr.contains("avx9") && stderr.contains("baseline"), "{stderr}");
 }
 
 #[test]
 fn run_directories_that_exist_or_cannot_be_written_are_named() {
-    if !has_device() {
-        return;
-    }
     let used = TempDir::new().unwrap();
     std::fs::write(used.path().join("notes.txt"), "mine").unwrap();
     let (code, _, stderr) = parts(&train(used.path(), &[]));
@@ -198,9 +206,6 @@ fn broken_environments_are_reported_with_file_and_line() {
 
 #[test]
 fn an_environment_that_fails_the_check_is_a_failed_run() {
-    if !has_device() {
-        return;
-    }
     let (_folder, path) =
         changed("pendulum", "env.toml", |text| text.replace("low = -8.0, high = 8.0", "low = -0.5, high = 0.5"));
     let output = flowmill().args(["check", &path, "--num-envs", "16", "--steps", "60", "--json"]).output().unwrap();
@@ -214,9 +219,6 @@ fn an_environment_that_fails_the_check_is_a_failed_run() {
 
 #[test]
 fn gradient_files_that_lack_something_are_named() {
-    if !has_device() {
-        return;
-    }
     let folder = TempDir::new().unwrap();
     let out = folder.path().join("out.safetensors");
     let out = out.to_str().unwrap();

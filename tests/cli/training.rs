@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use flowmill::report::{RunDir, Summary, read_metrics};
+use flowmill::report::{BuildInfo, RunDir, Summary, read_metrics};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{TINY, assert_keys, finished_run, flowmill, has_device, parts, train};
+use crate::support::{TINY, assert_keys, finished_run, flowmill, parts, train, with_drivers};
 
 const SUMMARY: [&str; 13] = [
     "coverage",
@@ -32,9 +33,6 @@ fn checkpoint(run: &Path, name: &str) -> Vec<u8> {
 
 #[test]
 fn a_run_leaves_every_file_of_its_directory() {
-    if !has_device() {
-        return;
-    }
     let run = finished_run().join("run");
     for file in ["config.toml", "command.txt", "build.json", "metrics.csv", "metrics.jsonl", "summary.json"] {
         assert!(fs::metadata(run.join(file)).is_ok_and(|m| m.len() > 0), "{file}");
@@ -72,9 +70,6 @@ fn a_run_leaves_every_file_of_its_directory() {
 
 #[test]
 fn json_is_one_object_with_the_summary() {
-    if !has_device() {
-        return;
-    }
     let text = fs::read_to_string(finished_run().join("stdout.json")).unwrap();
     let value: Value = serde_json::from_str(&text).unwrap();
     assert_keys(&value, &SUMMARY);
@@ -87,9 +82,6 @@ fn json_is_one_object_with_the_summary() {
 
 #[test]
 fn config_gives_the_same_run_and_resume_gives_the_uninterrupted_one_byte_for_byte() {
-    if !has_device() {
-        return;
-    }
     let parent = TempDir::new().unwrap();
     let first = finished_run().join("run");
     let again = parent.path().join("again");
@@ -113,9 +105,6 @@ fn config_gives_the_same_run_and_resume_gives_the_uninterrupted_one_byte_for_byt
 
 #[test]
 fn a_finished_run_goes_on_in_place_with_more_iterations_and_keeps_what_its_state_was_made_with() {
-    if !has_device() {
-        return;
-    }
     let parent = TempDir::new().unwrap();
     let run = parent.path().join("run");
     assert_eq!(parts(&train(&run, &["--iterations", "1", "--no-plots"])).0, 0);
@@ -143,9 +132,6 @@ fn a_finished_run_goes_on_in_place_with_more_iterations_and_keeps_what_its_state
 
 #[test]
 fn seed_minus_one_draws_a_seed_and_says_which() {
-    if !has_device() {
-        return;
-    }
     let parent = TempDir::new().unwrap();
     let seeds = ["a", "b"].map(|name| {
         let run = parent.path().join(name);
@@ -160,32 +146,73 @@ fn seed_minus_one_draws_a_seed_and_says_which() {
 }
 
 #[test]
-fn a_software_adapter_takes_the_quick_preset_and_says_so() {
-    if !has_device() {
-        return;
+fn the_number_of_threads_changes_no_byte_of_a_run() {
+    let parent = TempDir::new().unwrap();
+    let first = finished_run().join("run");
+    let config = first.join("config.toml");
+    for threads in ["1", "3"] {
+        let run = parent.path().join(threads);
+        let mut command = flowmill();
+        command.args(["train", "--no-plots", "--threads", threads, "--config"]).arg(&config);
+        let (code, stdout, stderr) = parts(&command.arg("--run-dir").arg(&run).output().unwrap());
+        assert_eq!(code, 0, "{stderr}");
+        assert!(stdout.contains(&format!(", {threads} thread")), "the adapter's line says so: {stdout}");
+        assert_eq!(checkpoint(&run, "latest"), checkpoint(&first, "latest"), "{threads} threads");
     }
+}
+
+/// Trains an iteration with the preset left to the adapter. `None` where the machine has no such adapter.
+fn first_iteration(mut command: Command, adapter: &[&str]) -> Option<(String, BuildInfo)> {
     let parent = TempDir::new().unwrap();
     let run = parent.path().join("run");
     let settings = &TINY[..TINY.len() - 1];
     assert!(TINY[TINY.len() - 1].starts_with("--preset"));
-    let mut command = flowmill();
-    command.args(["train", "multigoal", "--adapter", "software", "--iterations", "1", "--no-plots", "--run-dir"]);
+    command.args(["train", "multigoal", "--iterations", "1", "--no-plots"]).args(adapter).arg("--run-dir");
     let (code, stdout, stderr) = parts(&command.arg(&run).args(settings).output().unwrap());
     if stderr.contains("no software adapter") {
-        return eprintln!("SKIPPED: {stderr}");
+        eprintln!("SKIPPED: {stderr}");
+        return None;
     }
     assert_eq!(code, 0, "{stderr}");
+    checkpoint(&run, "latest");
+    Some((stdout, RunDir::open(&run).unwrap().read_build().unwrap()))
+}
+
+fn assert_quick(stdout: &str, build: &BuildInfo) {
     let mut lines = stdout.lines();
-    assert!(lines.next().unwrap().starts_with("adapter "), "{stdout}");
-    assert!(lines.next().unwrap().starts_with("software adapter: preset `quick`"), "{stdout}");
-    assert_eq!(RunDir::open(&run).unwrap().identity().unwrap().preset, "quick");
+    assert!(lines.next().unwrap().starts_with(&format!("adapter {}", build.adapter)), "{stdout}");
+    assert!(lines.next().unwrap().starts_with("no GPU: preset `quick`"), "{stdout}");
+    assert_eq!(build.run.preset, "quick");
+}
+
+#[test]
+fn without_any_driver_a_run_trains_on_the_cpu_engine_with_the_quick_preset_and_says_so() {
+    let (stdout, build) = first_iteration(flowmill(), &[]).unwrap();
+    assert!(build.adapter.starts_with("CPU engine ("), "{}", build.adapter);
+    assert_quick(&stdout, &build);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_vulkan_loader_without_a_driver_is_as_good_as_none() {
+    let mut command = with_drivers();
+    command.env("VK_DRIVER_FILES", "/nonexistent.json").env("VK_ICD_FILENAMES", "/nonexistent.json");
+    let (_, build) = first_iteration(command, &[]).unwrap();
+    assert!(build.adapter.starts_with("CPU engine ("), "{}", build.adapter);
+}
+
+#[test]
+fn adapter_cpu_is_the_cpu_engine_and_software_the_software_driver() {
+    let (stdout, build) = first_iteration(with_drivers(), &["--adapter", "cpu", "--threads", "2"]).unwrap();
+    assert!(build.adapter.starts_with("CPU engine (") && build.adapter.ends_with(", 2 threads)"), "{}", build.adapter);
+    assert_quick(&stdout, &build);
+    let Some((stdout, build)) = first_iteration(with_drivers(), &["--adapter", "software"]) else { return };
+    assert!(!build.adapter.contains("CPU engine"), "{}", build.adapter);
+    assert_quick(&stdout, &build);
 }
 
 #[test]
 fn a_run_that_leaves_the_numbers_fails_with_exit_code_1_and_keeps_the_last_good_checkpoint() {
-    if !has_device() {
-        return;
-    }
     let parent = TempDir::new().unwrap();
     let run = parent.path().join("run");
     assert_eq!(parts(&train(&run, &["--iterations", "1", "--no-plots"])).0, 0);
@@ -202,10 +229,7 @@ fn a_run_that_leaves_the_numbers_fails_with_exit_code_1_and_keeps_the_last_good_
 #[cfg(unix)]
 #[test]
 fn ctrl_c_writes_a_checkpoint_and_ends_with_exit_code_0() {
-    use std::process::{Command, Stdio};
-    if !has_device() {
-        return;
-    }
+    use std::process::Stdio;
     let parent = TempDir::new().unwrap();
     let run = parent.path().join("run");
     let mut command = flowmill();

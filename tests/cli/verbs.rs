@@ -4,7 +4,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use crate::support::{assert_keys, finished_run, flowmill, has_device, json, parts, run};
+use crate::support::{assert_keys, finished_run, flowmill, json, parts, run, with_drivers};
 
 #[test]
 fn envs_lists_dimensions_licence_and_broken_folders() {
@@ -23,24 +23,31 @@ fn envs_lists_dimensions_licence_and_broken_folders() {
 }
 
 #[test]
-fn adapters_lists_limits_and_the_chosen_one() {
-    if !has_device() {
-        return;
-    }
-    let value = json(&["adapters"]);
-    let chosen = value["chosen"].as_u64().unwrap() as usize;
-    let adapter = &value["adapters"][chosen];
-    assert_keys(adapter, &["name", "backend", "driver", "software"]);
-    assert_keys(&adapter["limits"], &["workgroup_bytes", "storage_binding_bytes", "buffer_bytes"]);
+fn adapters_lists_the_cpu_engine_with_its_limits_and_chooses_it_where_there_is_no_gpu() {
+    let bare = json(&["adapters"]);
+    assert_eq!(bare["adapters"].as_array().map(Vec::len), Some(1), "{bare}");
     let (_, stdout, _) = parts(&run(&["adapters"]));
-    assert!(stdout.contains(adapter["name"].as_str().unwrap()), "{stdout}");
+    assert!(stdout.contains(bare["adapters"][0]["name"].as_str().unwrap()), "{stdout}");
+
+    let (code, stdout, stderr) = parts(&with_drivers().args(["adapters", "--json"]).output().unwrap());
+    assert_eq!(code, 0, "{stderr}");
+    for value in [bare, serde_json::from_str(&stdout).unwrap()] {
+        let all = value["adapters"].as_array().unwrap();
+        for adapter in all {
+            assert_keys(adapter, &["name", "backend", "driver", "kind"]);
+            assert_keys(&adapter["limits"], &["workgroup_bytes", "storage_binding_bytes", "buffer_bytes"]);
+        }
+        let cpu: Vec<_> = all.iter().filter(|adapter| adapter["kind"] == "cpu").collect();
+        assert_eq!(cpu.len(), 1, "{value}");
+        assert!(cpu[0]["name"].as_str().unwrap().starts_with("CPU engine ("), "{value}");
+        let chosen = &all[value["chosen"].as_u64().unwrap() as usize];
+        let gpus = all.iter().any(|adapter| adapter["kind"] == "gpu");
+        assert_eq!(chosen["kind"], if gpus { "gpu" } else { "cpu" }, "{value}");
+    }
 }
 
 #[test]
 fn check_passes_on_the_shipped_environments() {
-    if !has_device() {
-        return;
-    }
     for env in ["multigoal", "multigoal-sql", "pendulum"] {
         let value = json(&["check", env, "--num-envs", "16", "--steps", "60"]);
         assert_eq!(value["passed"], true, "{value}");
@@ -82,9 +89,6 @@ fn kernels_writes_valid_modules_for_all_back_ends_without_an_adapter() {
 
 #[test]
 fn gradient_agrees_with_a_fixture() {
-    if !has_device() {
-        return;
-    }
     let folder = TempDir::new().unwrap();
     let out = folder.path().join("out.safetensors");
     let input = "tests/fixtures/ppo_tiny.safetensors";
@@ -108,9 +112,6 @@ fn gradient_agrees_with_a_fixture() {
 
 #[test]
 fn eval_of_a_run_gives_statistics_and_the_summary_s_coverage() {
-    if !has_device() {
-        return;
-    }
     let run = finished_run().join("run");
     let value = json(&["eval", run.to_str().unwrap(), "--episodes", "50"]);
     assert_keys(&value, &["checkpoint", "environment", "algorithm", "iteration", "seed", "return", "length"]);
@@ -131,9 +132,6 @@ fn eval_of_a_run_gives_statistics_and_the_summary_s_coverage() {
 
 #[test]
 fn plot_draws_one_run_into_its_folder_and_several_side_by_side() {
-    if !has_device() {
-        return;
-    }
     let run = finished_run().join("run");
     let run = run.to_str().unwrap();
     let folder = TempDir::new().unwrap();

@@ -1,5 +1,5 @@
-//! What the tests share: fresh inputs, one-kernel runs on the adapter at hand, and the comparison.
-#![allow(dead_code)] // every test binary uses its own part
+//! What the tests share: fresh inputs, the two engines, and the comparison.
+#![allow(dead_code, unused_imports, unused_macros)] // every test binary uses its own part
 
 pub mod agents;
 pub mod device;

@@ -4,7 +4,21 @@ use std::path::Path;
 
 use flowmill::env::{EnvArgs, Environment, Trace, load};
 
-use crate::device::{engine, random_actions, run};
+use crate::common::device::{On, on_both_engines};
+use crate::device::{random_actions, run};
+
+on_both_engines!(
+    an_environment_gives_the_same_bytes_alone_in_a_small_batch_and_in_a_row_of_4096,
+    environments_in_another_order_give_the_same_bytes_in_that_order,
+    two_runs_give_the_same_bytes_and_another_seed_gives_others,
+    an_episode_times_out_at_its_51st_step_and_the_next_observation_is_a_start,
+    leaving_the_box_terminates_and_a_termination_at_the_horizon_is_no_time_out,
+    an_evaluation_flags_what_terminates_but_lets_it_run_on,
+    random_ages_spread_the_first_time_outs_evenly_over_the_horizon,
+    statistics_are_the_sums_that_the_trace_shows,
+    steps_with_a_non_finite_reward_or_observation_are_counted,
+    an_environment_outside_the_repository_loads_and_runs_without_a_rebuild,
+);
 
 fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|v| v.to_bits()).collect()
@@ -19,9 +33,8 @@ fn rows(env: &Environment, trace: &Trace, num_envs: usize, first: usize, count: 
     [pick(&trace.observations, env.obs_dim()), pick(&trace.rewards, 1), pick(&trace.flags, 1)]
 }
 
-#[test]
-fn an_environment_gives_the_same_bytes_alone_in_a_small_batch_and_in_a_row_of_4096() {
-    let Some(mut engine) = engine() else { return };
+fn an_environment_gives_the_same_bytes_alone_in_a_small_batch_and_in_a_row_of_4096(on: On) {
+    let mut engine = on.engine();
     for name in ["multigoal", "multigoal-sql", "pendulum"] {
         let env = load(name).expect("loads");
         let mut run_part = |first: u32, count: u32| {
@@ -41,9 +54,8 @@ fn an_environment_gives_the_same_bytes_alone_in_a_small_batch_and_in_a_row_of_40
     }
 }
 
-#[test]
-fn environments_in_another_order_give_the_same_bytes_in_that_order() {
-    let Some(mut engine) = engine() else { return };
+fn environments_in_another_order_give_the_same_bytes_in_that_order(on: On) {
+    let mut engine = on.engine();
     let env = load("multigoal").expect("loads");
     let mut run_part = |first: u32, count: u32| {
         let actions = random_actions(60, first, count, 2, 6.0);
@@ -59,9 +71,8 @@ fn environments_in_another_order_give_the_same_bytes_in_that_order() {
     }
 }
 
-#[test]
-fn two_runs_give_the_same_bytes_and_another_seed_gives_others() {
-    let Some(mut engine) = engine() else { return };
+fn two_runs_give_the_same_bytes_and_another_seed_gives_others(on: On) {
+    let mut engine = on.engine();
     let env = load("multigoal").expect("loads");
     let actions = random_actions(60, 0, 64, 2, 6.0);
     let mut with_seed = |seed: u64| run(&mut engine, &env, EnvArgs::training(&env, 64, seed), &actions);
@@ -72,9 +83,8 @@ fn two_runs_give_the_same_bytes_and_another_seed_gives_others() {
     assert_ne!(bits(&a.trace.observations), bits(&d.trace.observations));
 }
 
-#[test]
-fn an_episode_times_out_at_its_51st_step_and_the_next_observation_is_a_start() {
-    let Some(mut engine) = engine() else { return };
+fn an_episode_times_out_at_its_51st_step_and_the_next_observation_is_a_start(on: On) {
+    let mut engine = on.engine();
     let env = load("multigoal").expect("loads");
     let n = 16;
     let run = run(&mut engine, &env, EnvArgs::training(&env, n, 3), &vec![0.0; 2 * 110 * n as usize]);
@@ -92,9 +102,8 @@ fn an_episode_times_out_at_its_51st_step_and_the_next_observation_is_a_start() {
     assert!(run.stats.iter().all(|s| s[0] == 2.0 && s[2] == 102.0 && s[3] == 0.0), "{:?}", run.stats[0]);
 }
 
-#[test]
-fn leaving_the_box_terminates_and_a_termination_at_the_horizon_is_no_time_out() {
-    let Some(mut engine) = engine() else { return };
+fn leaving_the_box_terminates_and_a_termination_at_the_horizon_is_no_time_out(on: On) {
+    let mut engine = on.engine();
     let env = load("multigoal").expect("loads");
     let actions = [5.0, 0.0].repeat(40);
     let flags_with = |engine: &mut flowmill::engine::Engine, horizon: u32| {
@@ -111,9 +120,8 @@ fn leaving_the_box_terminates_and_a_termination_at_the_horizon_is_no_time_out() 
     assert_eq!(flags_with(&mut engine, end as u32).flags[end - 1], 2.0);
 }
 
-#[test]
-fn an_evaluation_flags_what_terminates_but_lets_it_run_on() {
-    let Some(mut engine) = engine() else { return };
+fn an_evaluation_flags_what_terminates_but_lets_it_run_on(on: On) {
+    let mut engine = on.engine();
     let env = load("multigoal").expect("loads");
     let run = run(&mut engine, &env, EnvArgs::evaluation(&env, 1, 3), &[5.0, 0.0].repeat(60));
     let x: Vec<f32> = run.trace.observations.chunks(4).map(|o| o[0]).collect();
@@ -124,9 +132,8 @@ fn an_evaluation_flags_what_terminates_but_lets_it_run_on() {
     assert_eq!(run.stats, [[0.0; 4]], "evaluations leave the statistics alone");
 }
 
-#[test]
-fn random_ages_spread_the_first_time_outs_evenly_over_the_horizon() {
-    let Some(mut engine) = engine() else { return };
+fn random_ages_spread_the_first_time_outs_evenly_over_the_horizon(on: On) {
+    let mut engine = on.engine();
     let env = load("multigoal").expect("loads");
     let n = 5100;
     let args = EnvArgs { random_ages: 1, ..EnvArgs::training(&env, n, 3) };
@@ -142,9 +149,8 @@ fn random_ages_spread_the_first_time_outs_evenly_over_the_horizon() {
     assert_eq!(lengths, expected);
 }
 
-#[test]
-fn statistics_are_the_sums_that_the_trace_shows() {
-    let Some(mut engine) = engine() else { return };
+fn statistics_are_the_sums_that_the_trace_shows(on: On) {
+    let mut engine = on.engine();
     let env = load("multigoal-sql").expect("loads");
     let n = 70;
     let actions = random_actions(200, 0, n, 2, 1.5);
@@ -163,9 +169,8 @@ fn statistics_are_the_sums_that_the_trace_shows() {
     }
 }
 
-#[test]
-fn steps_with_a_non_finite_reward_or_observation_are_counted() {
-    let Some(mut engine) = engine() else { return };
+fn steps_with_a_non_finite_reward_or_observation_are_counted(on: On) {
+    let mut engine = on.engine();
     let cases = [
         ("return StepResult(reward, outside);", "return StepResult(reward / (*state).velocity.x, outside);"),
         ("(*state).velocity += DT", "(*state).velocity += DT / (*state).velocity.y"),
@@ -178,9 +183,8 @@ fn steps_with_a_non_finite_reward_or_observation_are_counted() {
     }
 }
 
-#[test]
-fn an_environment_outside_the_repository_loads_and_runs_without_a_rebuild() {
-    let Some(mut engine) = engine() else { return };
+fn an_environment_outside_the_repository_loads_and_runs_without_a_rebuild(on: On) {
+    let mut engine = on.engine();
     let directory = tempfile::tempdir().expect("a temporary directory");
     let folder = directory.path().join("counter");
     write_counter(&folder);

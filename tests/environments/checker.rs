@@ -2,25 +2,36 @@
 
 use flowmill::env::{Actions, CheckOptions, CheckReport, Finding, check, load};
 
-use crate::device::engine;
+use crate::common::device::{On, on_both_engines};
 use crate::files::altered;
+
+on_both_engines!(
+    the_repositorys_environments_pass,
+    a_nan_in_an_observation_is_reported_with_its_entry_and_place,
+    an_infinite_reward_is_reported,
+    an_observation_outside_its_bounds_is_reported_with_entry_value_and_bounds,
+    a_reset_that_always_gives_the_same_state_is_reported,
+    a_random_reset_that_the_manifest_does_not_declare_is_reported,
+    a_reset_that_ignores_the_seed_is_reported,
+    a_reset_that_leaves_the_state_at_its_end_is_reported,
+    a_step_that_changes_nothing_is_reported,
+);
 
 const SHORT: CheckOptions = CheckOptions { num_envs: 16, steps: 120, seed: 1 };
 
 /// The report on an environment in which `from` is replaced by `to`.
-fn broken(name: &str, file: &str, from: &str, to: &str) -> Option<CheckReport> {
-    let mut engine = engine()?;
+fn broken(on: On, name: &str, file: &str, from: &str, to: &str) -> CheckReport {
+    let mut engine = on.engine();
     let (_directory, folder) = altered(name, file, from, to);
     let env = load(&folder.to_string_lossy()).expect("loads");
     let report = check(&mut engine, &env, SHORT).expect("the check runs");
     assert!(!report.passed(), "{to} passes: {report}");
     assert!(report.to_string().contains("FAILED"), "{report}");
-    Some(report)
+    report
 }
 
-#[test]
-fn the_repositorys_environments_pass() {
-    let Some(mut engine) = engine() else { return };
+fn the_repositorys_environments_pass(on: On) {
+    let mut engine = on.engine();
     for name in ["multigoal", "multigoal-sql", "pendulum"] {
         let options = CheckOptions { num_envs: 64, steps: 1000, seed: 4 };
         let report = check(&mut engine, &load(name).expect("loads"), options).expect("the check runs");
@@ -33,11 +44,10 @@ fn the_repositorys_environments_pass() {
     }
 }
 
-#[test]
-fn a_nan_in_an_observation_is_reported_with_its_entry_and_place() {
+fn a_nan_in_an_observation_is_reported_with_its_entry_and_place(on: On) {
     let from = "(*state).velocity += DT * clamp(wanted, low, high);";
     let to = "(*state).velocity += DT * sqrt(clamp(wanted, low, high));";
-    let Some(report) = broken("multigoal", "env.wgsl", from, to) else { return };
+    let report = broken(on, "multigoal", "env.wgsl", from, to);
     let found = report.findings.iter().find_map(|f| match f {
         Finding::NonFinite { entry, value, at } if entry == "velocity_x" => Some((value.as_str(), at)),
         _ => None,
@@ -47,20 +57,18 @@ fn a_nan_in_an_observation_is_reported_with_its_entry_and_place() {
     assert!(at.count > 1);
 }
 
-#[test]
-fn an_infinite_reward_is_reported() {
+fn an_infinite_reward_is_reported(on: On) {
     let (from, to) =
         ("return StepResult(-cost, false);", "return StepResult(-cost * exp(200.0 * abs(torque)), false);");
-    let Some(report) = broken("pendulum", "env.wgsl", from, to) else { return };
+    let report = broken(on, "pendulum", "env.wgsl", from, to);
     let reward =
         |f: &Finding| matches!(f, Finding::NonFinite { entry, value, .. } if entry == "reward" && value == "-inf");
     assert!(report.findings.iter().any(reward), "{report}");
 }
 
-#[test]
-fn an_observation_outside_its_bounds_is_reported_with_entry_value_and_bounds() {
+fn an_observation_outside_its_bounds_is_reported_with_entry_value_and_bounds(on: On) {
     let (from, to) = ("-MAX_SPEED, MAX_SPEED);", "-9.0, 9.0);");
-    let Some(report) = broken("pendulum", "env.wgsl", from, to) else { return };
+    let report = broken(on, "pendulum", "env.wgsl", from, to);
     let outside = |f: &Finding| match f {
         Finding::OutOfBounds { entry, value, low, high, .. } => {
             entry == "angular_velocity" && value.abs() > 8.0 && value.abs() <= 9.0 && (*low, *high) == (-8.0, 8.0)
@@ -70,21 +78,18 @@ fn an_observation_outside_its_bounds_is_reported_with_entry_value_and_bounds() {
     assert!(report.findings.iter().all(outside), "{report}");
 }
 
-#[test]
-fn a_reset_that_always_gives_the_same_state_is_reported() {
+fn a_reset_that_always_gives_the_same_state_is_reported(on: On) {
     let (from, to) = ("return State(angle, velocity);", "return State(1.0, 0.0);");
-    let Some(report) = broken("pendulum", "env.wgsl", from, to) else { return };
+    let report = broken(on, "pendulum", "env.wgsl", from, to);
     assert_eq!(report.findings, [Finding::ResetNotRandom { random_lanes: 2 }]);
 }
 
-#[test]
-fn a_random_reset_that_the_manifest_does_not_declare_is_reported() {
-    let Some(report) = broken("pendulum", "env.toml", "random_lanes = 2", "random_lanes = 0") else { return };
+fn a_random_reset_that_the_manifest_does_not_declare_is_reported(on: On) {
+    let report = broken(on, "pendulum", "env.toml", "random_lanes = 2", "random_lanes = 0");
     assert_eq!(report.findings, [Finding::ResetRandom]);
 }
 
-#[test]
-fn a_reset_that_ignores_the_seed_is_reported() {
+fn a_reset_that_ignores_the_seed_is_reported(on: On) {
     let (from, to) =
         ("let angle = random_range(random, 0u, -PI, PI);", "let angle = f32(random.counter.y % 6u) - 3.0;");
     let (_directory, folder) = altered("pendulum", "env.wgsl", from, to);
@@ -93,22 +98,20 @@ fn a_reset_that_ignores_the_seed_is_reported() {
     let velocity = "let velocity = random_range(random, 1u, -START_SPEED, START_SPEED);";
     assert!(text.contains(velocity));
     std::fs::write(&path, text.replace(velocity, "let velocity = 0.0;")).expect("a new program");
-    let Some(mut engine) = engine() else { return };
+    let mut engine = on.engine();
     let report = check(&mut engine, &load(&folder.to_string_lossy()).expect("loads"), SHORT).expect("the check runs");
     assert_eq!(report.findings, [Finding::SeedIgnored], "{report}");
 }
 
-#[test]
-fn a_reset_that_leaves_the_state_at_its_end_is_reported() {
+fn a_reset_that_leaves_the_state_at_its_end_is_reported(on: On) {
     // Starts outside the box: the episode is over before it begins.
     let (from, to) = ("return State(vec2f(x, y), vec2f(0.0));", "return State(vec2f(x + 20.0, y), vec2f(0.0));");
-    let Some(report) = broken("multigoal", "env.wgsl", from, to) else { return };
+    let report = broken(on, "multigoal", "env.wgsl", from, to);
     assert!(report.findings.iter().any(|f| matches!(f, Finding::EndsAtOnce { .. })), "{report}");
 }
 
-#[test]
-fn a_step_that_changes_nothing_is_reported() {
+fn a_step_that_changes_nothing_is_reported(on: On) {
     let (from, to) = ("(*state).position = clamp((*state).position + displacement, LOW, HIGH);", "");
-    let Some(report) = broken("multigoal-sql", "env.wgsl", from, to) else { return };
+    let report = broken(on, "multigoal-sql", "env.wgsl", from, to);
     assert_eq!(report.findings, [Finding::Frozen { actions: Actions::Random }], "{report}");
 }

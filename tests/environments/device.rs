@@ -1,20 +1,8 @@
 //! Running environments in tests.
 
-use flowmill::engine::{Engine, EngineOptions, Recording};
+use flowmill::engine::{Engine, Recording};
 use flowmill::env::{Batch, EnvArgs, Environment, Trace};
 use flowmill::rng::Key;
-
-/// A checked engine, or `None` (and a line that says so) where there is no adapter and none is required.
-pub fn engine() -> Option<Engine> {
-    match Engine::new(&EngineOptions { checked: true, ..EngineOptions::default() }) {
-        Ok(engine) => Some(engine),
-        Err(error) if std::env::var_os("REQUIRE_GPU").is_some() => panic!("{error}"),
-        Err(error) => {
-            eprintln!("SKIPPED: {error}");
-            None
-        }
-    }
-}
 
 /// Steps of an iteration: step `t` of a run is step `t % HORIZON` of iteration `t / HORIZON`, as in training.
 pub const HORIZON: u32 = 32;

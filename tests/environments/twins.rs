@@ -6,7 +6,18 @@ use flowmill::env::{EnvArgs, Environment, load, streams};
 use flowmill::rng::Key;
 use glam::Vec2;
 
-use crate::device::{HORIZON, close, engine, random_actions, run};
+use crate::common::device::{On, on_both_engines};
+use crate::device::{HORIZON, close, random_actions, run};
+
+on_both_engines!(
+    multigoal_equals_its_plain_twin_over_10_000_steps,
+    multigoal_sql_equals_its_plain_twin_over_2_000_steps,
+    pendulum_equals_its_plain_twin_step_by_step_over_10_000_steps,
+    fifty_steps_of_constant_acceleration_follow_the_closed_form,
+    an_evaluation_of_multigoal_starts_at_rest_at_the_centre_and_never_times_out,
+    a_step_at_rest_at_every_goal_of_multigoal_is_worth_exactly_a_fifth,
+    an_upright_pendulum_at_rest_costs_nothing_and_a_hanging_one_pi_squared,
+);
 
 const SEED: u64 = 0x0123_4567_89ab_cdef;
 
@@ -116,8 +127,8 @@ impl Twin for Pendulum {
 
 /// Steps eight environments and their twins side by side; flags, episode counts and lengths must be equal, floats
 /// close. Returns how many episodes terminated and timed out.
-fn compare<T: Twin>(name: &str, steps: u32, size: f32) -> Option<[u32; 2]> {
-    let mut engine = engine()?;
+fn compare<T: Twin>(on: On, name: &str, steps: u32, size: f32) -> [u32; 2] {
+    let mut engine = on.engine();
     let env = load(name).expect("loads");
     let num_envs = 8;
     let args = EnvArgs { first_env: 3, ..EnvArgs::training(&env, num_envs, SEED) };
@@ -171,38 +182,34 @@ fn compare<T: Twin>(name: &str, steps: u32, size: f32) -> Option<[u32; 2]> {
         // Thousands of roundings on both sides.
         assert!((returns - statistics[1]).abs() <= 1e-4 * (1.0 + statistics[1].abs()), "{returns} {statistics:?}");
     }
-    Some(ended)
+    ended
 }
 
-#[test]
-fn multigoal_equals_its_plain_twin_over_10_000_steps() {
-    let Some([terminated, timed_out]) = compare::<MultiGoal>("multigoal", 10_000, 8.0) else { return };
+fn multigoal_equals_its_plain_twin_over_10_000_steps(on: On) {
+    let [terminated, timed_out] = compare::<MultiGoal>(on, "multigoal", 10_000, 8.0);
     assert!(terminated > 100 && timed_out > 100, "{terminated} terminated, {timed_out} timed out");
 }
 
-#[test]
-fn multigoal_sql_equals_its_plain_twin_over_2_000_steps() {
-    let Some([terminated, timed_out]) = compare::<MultiGoalSql>("multigoal-sql", 2_000, 1.5) else { return };
+fn multigoal_sql_equals_its_plain_twin_over_2_000_steps(on: On) {
+    let [terminated, timed_out] = compare::<MultiGoalSql>(on, "multigoal-sql", 2_000, 1.5);
     assert!(terminated > 50 && timed_out > 50, "{terminated} terminated, {timed_out} timed out");
 }
 
-#[test]
-fn pendulum_equals_its_plain_twin_step_by_step_over_10_000_steps() {
-    let Some(ended) = compare::<Pendulum>("pendulum", 10_000, 3.0) else { return };
+fn pendulum_equals_its_plain_twin_step_by_step_over_10_000_steps(on: On) {
+    let ended = compare::<Pendulum>(on, "pendulum", 10_000, 3.0);
     assert_eq!(ended, [0, 8 * 50]);
 }
 
-fn evaluate(name: &str, steps: u32, action: &[f32]) -> Option<(Environment, crate::device::Run)> {
-    let mut engine = engine()?;
+fn evaluate(on: On, name: &str, steps: u32, action: &[f32]) -> (Environment, crate::device::Run) {
+    let mut engine = on.engine();
     let env = load(name).expect("loads");
     let actions = action.repeat(steps as usize);
     let run = run(&mut engine, &env, EnvArgs::evaluation(&env, 1, 1), &actions);
-    Some((env, run))
+    (env, run)
 }
 
-#[test]
-fn fifty_steps_of_constant_acceleration_follow_the_closed_form() {
-    let Some((_, run)) = evaluate("multigoal", 50, &[0.5, -0.25]) else { return };
+fn fifty_steps_of_constant_acceleration_follow_the_closed_form(on: On) {
+    let (_, run) = evaluate(on, "multigoal", 50, &[0.5, -0.25]);
     for (t, observation) in run.trace.observations.chunks(4).enumerate() {
         // Old velocity moves the position: p_n = a dt^2 n (n - 1) / 2, v_n = a dt n.
         let n = t as f64;
@@ -215,9 +222,8 @@ fn fifty_steps_of_constant_acceleration_follow_the_closed_form() {
     assert!(run.trace.flags.iter().all(|&f| f == 0.0));
 }
 
-#[test]
-fn an_evaluation_of_multigoal_starts_at_rest_at_the_centre_and_never_times_out() {
-    let Some((env, run)) = evaluate("multigoal", 100, &[0.0, 0.0]) else { return };
+fn an_evaluation_of_multigoal_starts_at_rest_at_the_centre_and_never_times_out(on: On) {
+    let (env, run) = evaluate(on, "multigoal", 100, &[0.0, 0.0]);
     assert_eq!(env.manifest.evaluation.steps, 100);
     assert!(run.trace.observations.iter().all(|&x| x == 0.0));
     assert!(run.trace.flags.iter().all(|&f| f == 0.0));
@@ -225,9 +231,8 @@ fn an_evaluation_of_multigoal_starts_at_rest_at_the_centre_and_never_times_out()
     assert!(run.trace.rewards.iter().all(|&r| close(r, expected)), "{:?}", &run.trace.rewards[..3]);
 }
 
-#[test]
-fn a_step_at_rest_at_every_goal_of_multigoal_is_worth_exactly_a_fifth() {
-    let Some(mut engine) = engine() else { return };
+fn a_step_at_rest_at_every_goal_of_multigoal_is_worth_exactly_a_fifth(on: On) {
+    let mut engine = on.engine();
     let goals = load("multigoal").expect("loads").manifest.evaluation.goals;
     assert_eq!(goals.len(), 6);
     for [x, y] in goals {
@@ -240,9 +245,8 @@ fn a_step_at_rest_at_every_goal_of_multigoal_is_worth_exactly_a_fifth() {
     }
 }
 
-#[test]
-fn an_upright_pendulum_at_rest_costs_nothing_and_a_hanging_one_pi_squared() {
-    let Some(mut engine) = engine() else { return };
+fn an_upright_pendulum_at_rest_costs_nothing_and_a_hanging_one_pi_squared(on: On) {
+    let mut engine = on.engine();
     for (angle, reward) in [("0.0", 0.0), ("-PI", -PI * PI)] {
         let start = "return State(angle, velocity);";
         let (_directory, folder) =

@@ -2,19 +2,27 @@
 
 use flowmill::train::{Checkpoint, Trainer};
 
+use crate::common::device::{On, on_both_engines};
 use crate::support::*;
 
-#[test]
-fn two_runs_with_one_seed_give_equal_bytes_and_another_seed_does_not() {
+on_both_engines!(
+    two_runs_with_one_seed_give_equal_bytes_and_another_seed_does_not,
+    three_and_three_iterations_of_policyflow_through_a_file_equal_six,
+    three_and_three_iterations_of_ppo_through_a_file_equal_six,
+    checked_and_unchecked_modules_give_equal_bytes,
+    an_environment_collects_the_same_alone_in_a_batch_of_33_and_in_a_batch_of_4096,
+);
+
+fn two_runs_with_one_seed_give_equal_bytes_and_another_seed_does_not(on: On) {
     let environment = environment("multigoal");
     let algorithm = small(&environment, "policyflow", &[]);
     let run = |seed| {
-        let mut trainer = trainer(&environment, &algorithm, seed)?;
+        let mut trainer = trainer(on, &environment, &algorithm, seed);
         let metrics = train(&mut trainer, 3);
-        Some((state(&mut trainer), trainer.rollout_field("z").unwrap(), metrics))
+        (state(&mut trainer), trainer.rollout_field("z").unwrap(), metrics)
     };
-    let Some((first, z, metrics)) = run(7) else { return };
-    let (again, again_z, again_metrics) = run(7).unwrap();
+    let (first, z, metrics) = run(7);
+    let (again, again_z, again_metrics) = run(7);
     assert_eq!(differing(&first, &again), Vec::<String>::new());
     assert_eq!(z, again_z);
     for (a, b) in metrics.iter().zip(&again_metrics) {
@@ -24,7 +32,7 @@ fn two_runs_with_one_seed_give_equal_bytes_and_another_seed_does_not() {
         );
     }
 
-    let (other, other_z, _) = run(8).unwrap();
+    let (other, other_z, _) = run(8);
     let same = z.iter().zip(&other_z).filter(|(a, b)| a == b).count();
     assert!(same * 100 < z.len(), "{same} of {} draws are those of another seed", z.len());
     let differ = differing(&first, &other);
@@ -35,22 +43,22 @@ fn two_runs_with_one_seed_give_equal_bytes_and_another_seed_does_not() {
 
 /// 3 iterations, a file, a new trainer, 3 iterations: the bytes of 6 iterations. An odd number of updates in an iteration,
 /// so that the learning rate is in either of its two slots.
-fn resumed_equals_uninterrupted(name: &str, overrides: &[&str]) {
+fn resumed_equals_uninterrupted(on: On, name: &str, overrides: &[&str]) {
     let environment = environment("multigoal");
     let algorithm = small(&environment, name, overrides);
-    let Some(mut whole) = trainer(&environment, &algorithm, 3) else { return };
+    let mut whole = trainer(on, &environment, &algorithm, 3);
     let expected = train(&mut whole, 6);
     let expected_state = state(&mut whole);
     drop(whole);
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("checkpoint.safetensors");
-    let mut first = trainer(&environment, &algorithm, 3).unwrap();
+    let mut first = trainer(on, &environment, &algorithm, 3);
     train(&mut first, 3);
     first.checkpoint().unwrap().save(&file).unwrap();
     drop(first);
 
-    let mut second = trainer(&environment, &algorithm, 3).unwrap();
+    let mut second = trainer(on, &environment, &algorithm, 3);
     let checkpoint = Checkpoint::load(&file).unwrap();
     assert_eq!((checkpoint.iteration, checkpoint.seed, checkpoint.environment.as_str()), (3, 3, "multigoal"));
     second.restore(&checkpoint).unwrap();
@@ -64,22 +72,19 @@ fn resumed_equals_uninterrupted(name: &str, overrides: &[&str]) {
     }
 }
 
-#[test]
-fn three_and_three_iterations_of_policyflow_through_a_file_equal_six() {
-    resumed_equals_uninterrupted("policyflow", &["epochs=3", "minibatches=1"]);
+fn three_and_three_iterations_of_policyflow_through_a_file_equal_six(on: On) {
+    resumed_equals_uninterrupted(on, "policyflow", &["epochs=3", "minibatches=1"]);
 }
 
-#[test]
-fn three_and_three_iterations_of_ppo_through_a_file_equal_six() {
-    resumed_equals_uninterrupted("ppo", &["schedule=minibatch", "lr_decay_iterations=9"]);
+fn three_and_three_iterations_of_ppo_through_a_file_equal_six(on: On) {
+    resumed_equals_uninterrupted(on, "ppo", &["schedule=minibatch", "lr_decay_iterations=9"]);
 }
 
-#[test]
-fn checked_and_unchecked_modules_give_equal_bytes() {
+fn checked_and_unchecked_modules_give_equal_bytes(on: On) {
     let environment = environment("multigoal");
     let algorithm = small(&environment, "policyflow", &[]);
-    let Some(mut checked) = trainer(&environment, &algorithm, 5) else { return };
-    let mut unchecked = trainer_on(unchecked_engine().unwrap(), &environment, &algorithm, 5).unwrap();
+    let mut checked = trainer(on, &environment, &algorithm, 5);
+    let mut unchecked = trainer_on(on.unchecked_engine(), &environment, &algorithm, 5);
     train(&mut checked, 3);
     train(&mut unchecked, 3);
     assert_eq!(differing(&state(&mut checked), &state(&mut unchecked)), Vec::<String>::new());
@@ -88,13 +93,13 @@ fn checked_and_unchecked_modules_give_equal_bytes() {
 /// Fields of the first rollout that one environment owns.
 const FIELDS: [&str; 6] = ["obs", "action", "logp", "value", "reward", "flag"];
 
-fn first_rollout(num_envs: usize) -> Option<Trainer> {
+fn first_rollout(on: On, num_envs: usize) -> Trainer {
     let environment = environment("multigoal");
     let size = format!("num_envs={num_envs}");
     let algorithm = small(&environment, "ppo", &[&size, "epochs=1", "minibatches=1"]);
-    let mut trainer = trainer(&environment, &algorithm, 11)?;
+    let mut trainer = trainer(on, &environment, &algorithm, 11);
     train(&mut trainer, 1);
-    Some(trainer)
+    trainer
 }
 
 /// One environment's part of a field, `[steps][width]`.
@@ -105,10 +110,9 @@ fn of_env(field: &[f32], envs: usize, env: usize) -> Vec<u32> {
     rows.map(|value| value.to_bits()).collect()
 }
 
-#[test]
-fn an_environment_collects_the_same_alone_in_a_batch_of_33_and_in_a_batch_of_4096() {
-    let Some(mut many) = first_rollout(4096) else { return };
-    let (mut some, mut one) = (first_rollout(33).unwrap(), first_rollout(1).unwrap());
+fn an_environment_collects_the_same_alone_in_a_batch_of_33_and_in_a_batch_of_4096(on: On) {
+    let mut many = first_rollout(on, 4096);
+    let (mut some, mut one) = (first_rollout(on, 33), first_rollout(on, 1));
     for field in FIELDS {
         let many = many.rollout_field(field).unwrap();
         let (some, one) = (some.rollout_field(field).unwrap(), one.rollout_field(field).unwrap());

@@ -2,23 +2,25 @@
 
 use flowmill::train::{EvalNoise, Evaluator, Trainer};
 
+use crate::common::device::{On, on_both_engines};
 use crate::support::*;
+
+on_both_engines!(evaluations_repeat_differ_by_round_ignore_the_batch_and_leave_training_alone,);
 
 fn evaluator(trainer: &mut Trainer, noise: EvalNoise) -> Evaluator {
     let buffers = trainer.parameter_buffers();
     Evaluator::new(trainer.split(), buffers, noise, 4096, 4096 * 11).unwrap()
 }
 
-#[test]
-fn evaluations_repeat_differ_by_round_ignore_the_batch_and_leave_training_alone() {
+fn evaluations_repeat_differ_by_round_ignore_the_batch_and_leave_training_alone(on: On) {
     let environment = environment("multigoal");
     let algorithm = small(&environment, "policyflow", &[]);
-    let Some(mut alone) = trainer(&environment, &algorithm, 2) else { return };
+    let mut alone = trainer(on, &environment, &algorithm, 2);
     train(&mut alone, 2);
     let expected = state(&mut alone);
     drop(alone);
 
-    let mut trainer = trainer(&environment, &algorithm, 2).unwrap();
+    let mut trainer = trainer(on, &environment, &algorithm, 2);
     let sampled = evaluator(&mut trainer, EvalNoise::Sample);
     let zero = evaluator(&mut trainer, EvalNoise::Zero);
     train(&mut trainer, 1);

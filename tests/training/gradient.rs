@@ -9,8 +9,14 @@ use flowmill::rng::Key;
 use flowmill::train::{Checkpoint, Trainer};
 
 use crate::algorithms::{Tensors, prepare};
+use crate::common::device::{On, on_both_engines};
 use crate::common::parity::assert_close;
 use crate::support::*;
+
+on_both_engines!(
+    the_update_of_policyflow_is_the_reference_gradient_of_its_own_rollout,
+    the_update_of_ppo_is_the_reference_gradient_of_its_own_rollout,
+);
 
 const SEED: u64 = 21;
 
@@ -65,14 +71,14 @@ fn compare(what: &str, got: &Tensors, want: &Tensors) {
 }
 
 /// The first epoch, where the policy is the frozen one, and the second, where it is not.
-fn two_epochs_equal_the_reference(name: &str, overrides: &[&str]) {
+fn two_epochs_equal_the_reference(on: On, name: &str, overrides: &[&str]) {
     let environment = environment("multigoal");
     let settings = |epochs| {
         let fixed = [epochs, "minibatches=1", "schedule=fixed", "learning_rate=1e-2", "value_coef=5", "init_std=1.0"];
         small(&environment, name, &[&fixed, overrides].concat())
     };
-    let Some(mut one) = trainer(&environment, &settings("epochs=1"), SEED) else { return };
-    let mut two = trainer(&environment, &settings("epochs=2"), SEED).unwrap();
+    let mut one = trainer(on, &environment, &settings("epochs=1"), SEED);
+    let mut two = trainer(on, &environment, &settings("epochs=2"), SEED);
     let agent = one.agent().clone();
     let initial = tensors(&one.checkpoint().unwrap(), "");
     train(&mut one, 1);
@@ -94,12 +100,10 @@ fn two_epochs_equal_the_reference(name: &str, overrides: &[&str]) {
     compare("second epoch", &got.collect(), &want);
 }
 
-#[test]
-fn the_update_of_policyflow_is_the_reference_gradient_of_its_own_rollout() {
-    two_epochs_equal_the_reference("policyflow", &["w_b=0.25"]);
+fn the_update_of_policyflow_is_the_reference_gradient_of_its_own_rollout(on: On) {
+    two_epochs_equal_the_reference(on, "policyflow", &["w_b=0.25"]);
 }
 
-#[test]
-fn the_update_of_ppo_is_the_reference_gradient_of_its_own_rollout() {
-    two_epochs_equal_the_reference("ppo", &["value_loss=clipped-max"]);
+fn the_update_of_ppo_is_the_reference_gradient_of_its_own_rollout(on: On) {
+    two_epochs_equal_the_reference(on, "ppo", &["value_loss=clipped-max"]);
 }

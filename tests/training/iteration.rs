@@ -5,7 +5,13 @@ use flowmill::fuse::TileArgs;
 use flowmill::rng::Key;
 use flowmill::train::Trainer;
 
+use crate::common::device::{On, on_both_engines};
 use crate::support::*;
+
+on_both_engines!(
+    an_iteration_has_the_predicted_dispatches_within_the_budget_and_never_waits_or_reads_back_inside,
+    the_minibatches_of_an_epoch_visit_every_sample_once_and_every_epoch_in_another_order,
+);
 
 /// Streams of the shuffles: epoch e has this plus e (`train::iteration::SHUFFLE`).
 const SHUFFLE: u32 = 0x200;
@@ -16,12 +22,11 @@ fn predicted(steps: usize, epochs: usize, minibatches: usize, prepared: usize, f
     2 * steps + 4 * epochs * minibatches + prepared + 4 + usize::from(first)
 }
 
-#[test]
-fn an_iteration_has_the_predicted_dispatches_within_the_budget_and_never_waits_or_reads_back_inside() {
+fn an_iteration_has_the_predicted_dispatches_within_the_budget_and_never_waits_or_reads_back_inside(on: On) {
     for (name, prepared) in [("policyflow", 2), ("ppo", 0)] {
         let environment = environment("multigoal");
         let algorithm = small(&environment, name, &["epochs=3", "minibatches=2"]);
-        let Some(mut trainer) = trainer(&environment, &algorithm, 1) else { return };
+        let mut trainer = trainer(on, &environment, &algorithm, 1);
         assert_eq!(trainer.dispatch_budget(), 2 * 7 + 4 * 3 * 2 + 16);
         for iteration in 0..3 {
             let expected = predicted(7, 3, 2, prepared, iteration == 0);
@@ -61,11 +66,10 @@ fn updates(trainer: &Trainer) -> Vec<TileArgs> {
     args.map(|d| bytemuck::pod_read_unaligned(&learn.bytes(d.immediates)[..size_of::<TileArgs>()])).collect()
 }
 
-#[test]
-fn the_minibatches_of_an_epoch_visit_every_sample_once_and_every_epoch_in_another_order() {
+fn the_minibatches_of_an_epoch_visit_every_sample_once_and_every_epoch_in_another_order(on: On) {
     let environment = environment("multigoal");
     let algorithm = small(&environment, "policyflow", &["epochs=3"]);
-    let Some(mut trainer) = trainer(&environment, &algorithm, 9) else { return };
+    let mut trainer = trainer(on, &environment, &algorithm, 9);
     let mut orders = vec![];
     for iteration in 0..2 {
         let updates = updates(&trainer);

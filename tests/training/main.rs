@@ -1,6 +1,5 @@
-//! Training as a whole on the adapter at hand, at toy size: what an iteration does, that it does the same again, that a
-//! checkpoint continues it, and what is refused. Without an adapter these tests say that they were skipped; with
-//! REQUIRE_GPU they fail.
+//! Training as a whole on both engines, at toy size: what an iteration does, that it does the same again, that a
+//! checkpoint continues it, and what is refused.
 
 #[path = "../algorithms/support.rs"]
 #[allow(dead_code)]

@@ -4,8 +4,19 @@ use flowmill::kernels::gae::{self, GaeArgs};
 use flowmill::kernels::normalize_advantages::{NormalizeArgs, normalize_advantages};
 use flowmill::train::{IterationMetrics, TrainOptions, Trainer};
 
+use crate::common::device::{On, on_both_engines};
 use crate::common::parity::assert_close;
 use crate::support::*;
+
+on_both_engines!(
+    the_ratio_is_one_while_the_policy_is_the_one_that_collected_the_data,
+    advantages_and_returns_of_a_rollout_equal_the_twin,
+    a_minibatch_in_chunks_gives_the_gradients_of_the_whole,
+    the_learning_rate_falls_linearly_and_a_rate_of_zero_changes_nothing,
+    the_adaptive_rate_follows_the_divergence_on_the_device,
+    the_degenerate_gaussian_trains_without_base_noise,
+    finished_episodes_and_their_returns_are_counted,
+);
 
 fn mean(metrics: &IterationMetrics, name: &str) -> f64 {
     metrics.mean(name).unwrap_or_else(|| panic!("no mean `{name}` among {:?}", metrics.means))
@@ -18,8 +29,7 @@ fn frozen(environment: &flowmill::env::Environment, name: &str, overrides: &[&st
     algorithm
 }
 
-#[test]
-fn the_ratio_is_one_while_the_policy_is_the_one_that_collected_the_data() {
+fn the_ratio_is_one_while_the_policy_is_the_one_that_collected_the_data(on: On) {
     let environment = environment("multigoal");
     let variants: [(&str, &[&str]); 4] = [
         ("ppo", &[]),
@@ -29,7 +39,7 @@ fn the_ratio_is_one_while_the_policy_is_the_one_that_collected_the_data() {
     ];
     for (name, overrides) in variants {
         let algorithm = frozen(&environment, name, overrides);
-        let Some(mut trainer) = trainer(&environment, &algorithm, 4) else { return };
+        let mut trainer = trainer(on, &environment, &algorithm, 4);
         let before = trainer.parameters().unwrap();
         let metrics = train(&mut trainer, 1).remove(0);
         let what = format!("{name} {overrides:?}: {metrics:?}");
@@ -50,11 +60,10 @@ fn the_ratio_is_one_while_the_policy_is_the_one_that_collected_the_data() {
     }
 }
 
-#[test]
-fn advantages_and_returns_of_a_rollout_equal_the_twin() {
+fn advantages_and_returns_of_a_rollout_equal_the_twin(on: On) {
     let environment = walk(6, "1.0 - x * x");
     let algorithm = frozen(&environment, "ppo", &["num_envs=70", "horizon=16", "minibatches=1"]);
-    let Some(mut trainer) = trainer(&environment, &algorithm, 6) else { return };
+    let mut trainer = trainer(on, &environment, &algorithm, 6);
     let (envs, steps) = (70, 16);
     let samples = envs * steps;
     train(&mut trainer, 1);
@@ -100,19 +109,17 @@ fn gradients(trainer: &mut Trainer) -> Vec<(String, Vec<f32>)> {
     tensors.filter(|(name, ..)| name.starts_with("adam.m.")).map(|(name, _, values)| (name, values)).collect()
 }
 
-#[test]
-fn a_minibatch_in_chunks_gives_the_gradients_of_the_whole() {
+fn a_minibatch_in_chunks_gives_the_gradients_of_the_whole(on: On) {
     let environment = environment("multigoal");
     let algorithm = small(&environment, "policyflow", &["epochs=1", "minibatches=1"]);
-    let Some(mut whole) = trainer(&environment, &algorithm, 12) else { return };
+    let mut whole = trainer(on, &environment, &algorithm, 12);
     let expected = gradients(&mut whole);
     let expected_metrics = train(&mut whole, 1);
     let mut most = 0;
     // One tile of the update takes some tens of KiB at this size.
     for scratch_bytes in [64 << 10, 200 << 10] {
         let options = TrainOptions { algorithm: algorithm.clone(), seed: 12 };
-        let mut chunked =
-            Trainer::with_scratch(engine().unwrap(), environment.clone(), options, scratch_bytes).unwrap();
+        let mut chunked = Trainer::with_scratch(on.engine(), environment.clone(), options, scratch_bytes).unwrap();
         let (_, learn) = chunked.recordings();
         // Two dispatches a chunk, reduction, optimiser, statistics.
         let chunks = (learn.dispatches() - 3) / 2;
@@ -132,11 +139,10 @@ fn a_minibatch_in_chunks_gives_the_gradients_of_the_whole() {
     assert!(most >= 3, "the scratch limits gave at most {most} chunks");
 }
 
-#[test]
-fn the_learning_rate_falls_linearly_and_a_rate_of_zero_changes_nothing() {
+fn the_learning_rate_falls_linearly_and_a_rate_of_zero_changes_nothing(on: On) {
     let environment = environment("multigoal");
     let algorithm = small(&environment, "ppo", &["schedule=fixed", "lr_decay_iterations=4", "learning_rate=8e-3"]);
-    let Some(mut trainer) = trainer(&environment, &algorithm, 1) else { return };
+    let mut trainer = trainer(on, &environment, &algorithm, 1);
     let metrics = train(&mut trainer, 4);
     for (i, metrics) in metrics.iter().enumerate() {
         let expected = 8e-3 * (1.0 - i as f64 / 4.0);
@@ -147,26 +153,24 @@ fn the_learning_rate_falls_linearly_and_a_rate_of_zero_changes_nothing() {
     assert_eq!(before, trainer.parameters().unwrap());
 }
 
-#[test]
-fn the_adaptive_rate_follows_the_divergence_on_the_device() {
+fn the_adaptive_rate_follows_the_divergence_on_the_device(on: On) {
     let environment = environment("multigoal");
     let rate_after = |target: &str| {
         let overrides = ["schedule=minibatch", target, "learning_rate=1e-3", "lr_min=1e-4", "lr_max=5e-3"];
-        let mut trainer = trainer(&environment, &small(&environment, "ppo", &overrides), 1)?;
-        Some(train(&mut trainer, 1)[0].learning_rate)
+        let mut trainer = trainer(on, &environment, &small(&environment, "ppo", &overrides), 1);
+        train(&mut trainer, 1)[0].learning_rate
     };
     // Eight updates: by 1.5 each time, until the bound.
-    let Some(up) = rate_after("kl_target=1e3") else { return };
+    let up = rate_after("kl_target=1e3");
     assert!((up - 5e-3).abs() < 1e-8, "{up}");
-    let down = rate_after("kl_target=1e-9").unwrap();
+    let down = rate_after("kl_target=1e-9");
     assert!((down - 1e-4).abs() < 1e-9, "{down}");
 }
 
-#[test]
-fn the_degenerate_gaussian_trains_without_base_noise() {
+fn the_degenerate_gaussian_trains_without_base_noise(on: On) {
     let environment = environment("multigoal");
     let algorithm = small(&environment, "policyflow", &["degenerate_gaussian=true", "hidden=[5]"]);
-    let Some(mut trainer) = trainer(&environment, &algorithm, 1) else { return };
+    let mut trainer = trainer(on, &environment, &algorithm, 1);
     let before = trainer.parameters().unwrap();
     let metrics = train(&mut trainer, 3);
     assert!(trainer.rollout_field("z").unwrap().iter().all(|&z| z == 0.0));
@@ -176,11 +180,10 @@ fn the_degenerate_gaussian_trains_without_base_noise() {
     assert_ne!(before, trainer.parameters().unwrap());
 }
 
-#[test]
-fn finished_episodes_and_their_returns_are_counted() {
+fn finished_episodes_and_their_returns_are_counted(on: On) {
     let environment = walk(6, "2.0");
     let algorithm = small(&environment, "ppo", &["num_envs=50", "horizon=12", "minibatches=1"]);
-    let Some(mut trainer) = trainer(&environment, &algorithm, 2) else { return };
+    let mut trainer = trainer(on, &environment, &algorithm, 2);
     let metrics = train(&mut trainer, 1).remove(0);
     let flags = trainer.rollout_field("flag").unwrap();
     assert_eq!(metrics.episodes, flags.iter().filter(|&&flag| flag != 0.0).count() as u64);

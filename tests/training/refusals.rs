@@ -4,30 +4,36 @@ use flowmill::algo::Algorithm;
 use flowmill::env::Environment;
 use flowmill::train::{Checkpoint, RolloutLayout, TrainError, TrainOptions, Trainer};
 
+use crate::common::device::{On, on_both_engines};
 use crate::support::*;
 
+on_both_engines!(
+    more_environments_than_memory_are_refused_with_the_limit_and_a_number_that_fits,
+    counts_out_of_range_are_refused_by_name,
+    a_reward_that_is_not_finite_stops_the_run_and_keeps_the_parameters,
+    a_checkpoint_that_does_not_fit_is_refused_by_the_tensor_and_changes_nothing;
+    gpu: scratch_beyond_the_adapter_is_refused_by_the_setting_too,
+    loops_that_a_driver_would_leave_are_refused_by_name,
+);
+
 /// The refusal of settings that are made in Rust, past the checks of the settings' layers.
-fn refusal(environment: &Environment, change: impl FnOnce(&mut Algorithm)) -> Option<TrainError> {
-    let mut engine = engine()?;
+fn refusal(on: On, environment: &Environment, change: impl FnOnce(&mut Algorithm)) -> TrainError {
+    let mut engine = on.engine();
     let allocated = engine.allocated_bytes();
     assert_eq!(allocated, 0, "{:?}", engine.poll());
     let mut algorithm = small(environment, "policyflow", &[]);
     change(&mut algorithm);
     let options = TrainOptions { algorithm, seed: 1 };
-    Some(Trainer::new(engine, environment.clone(), options).err().expect("a refusal"))
+    Trainer::new(engine, environment.clone(), options).err().expect("a refusal")
 }
 
-#[test]
-fn more_environments_than_memory_are_refused_with_the_limit_and_a_number_that_fits() {
+fn more_environments_than_memory_are_refused_with_the_limit_and_a_number_that_fits(on: On) {
     let environment = environment("multigoal");
-    let Some(engine) = engine() else { return };
+    let engine = on.engine();
     let limit = engine.limits().storage_binding_bytes.min(engine.limits().buffer_bytes);
     drop(engine);
-    // 4 million environments x 8 steps x some 20 words is beyond every adapter that binds at most 2 GiB.
-    if limit >= 2 << 30 {
-        return eprintln!("SKIPPED: the adapter binds {limit} bytes");
-    }
-    let error = refusal(&environment, |a| a.train_mut().num_envs = 4_000_000).unwrap();
+    // 4 million environments x 512 steps x some 20 words are 160 GB.
+    let error = refusal(on, &environment, |a| (a.train_mut().num_envs, a.train_mut().horizon) = (4_000_000, 512));
     let text = error.to_string();
     assert!(error.is_input_error(), "{text}");
     assert!(text.contains("`num_envs` is 4000000"), "{text}");
@@ -35,45 +41,42 @@ fn more_environments_than_memory_are_refused_with_the_limit_and_a_number_that_fi
     // The number it offers is nearly the largest that fits.
     let fits: u32 = text.rsplit(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("no number at the end: {text}"));
     let agent = small(&environment, "policyflow", &[]).agent(spaces(&environment), 1).unwrap();
-    let bytes = |envs: u32| RolloutLayout::new(&agent, &agent.act, environment.obs_dim(), envs, 7, true).bytes();
+    let bytes = |envs: u32| RolloutLayout::new(&agent, &agent.act, environment.obs_dim(), envs, 512, true).bytes();
     assert!(bytes(fits) <= limit && bytes(fits + fits / 100) > limit, "{fits} environments take {}", bytes(fits));
 }
 
-#[test]
-fn scratch_beyond_the_adapter_is_refused_by_the_setting_too() {
+fn scratch_beyond_the_adapter_is_refused_by_the_setting_too(on: On) {
     let environment = environment("multigoal");
-    let Some(engine) = engine() else { return };
+    let engine = on.engine();
     let limit = engine.limits().storage_binding_bytes.min(engine.limits().buffer_bytes);
     drop(engine);
     if limit >= 2 << 30 {
         return eprintln!("SKIPPED: the adapter binds {limit} bytes");
     }
-    let error = refusal(&environment, |a| {
+    let error = refusal(on, &environment, |a| {
         let train = a.train_mut();
         (train.num_envs, train.horizon, train.minibatches, train.hidden) = (400_000, 1, 64, vec![512]);
     });
-    let text = error.unwrap().to_string();
+    let text = error.to_string();
     assert!(text.contains("`num_envs` is 400000: the scratch buffer would take"), "{text}");
 }
 
-#[test]
-fn loops_that_a_driver_would_leave_are_refused_by_name() {
+fn loops_that_a_driver_would_leave_are_refused_by_name(on: On) {
     let environment = environment("multigoal");
-    let Some(engine) = engine() else { return };
+    let engine = on.engine();
     let Some(limit) = engine.adapter().loop_iterations else {
         return eprintln!("SKIPPED: the adapter does not limit loops");
     };
     drop(engine);
-    let error = refusal(&environment, |a| {
+    let error = refusal(on, &environment, |a| {
         let train = a.train_mut();
         (train.num_envs, train.horizon, train.minibatches) = (1, limit as usize + 1, 1);
     });
-    let text = error.unwrap().to_string();
+    let text = error.to_string();
     assert!(text.contains(&format!("`horizon` is {}", limit + 1)) && text.contains("at most 65535"), "{text}");
 }
 
-#[test]
-fn counts_out_of_range_are_refused_by_name() {
+fn counts_out_of_range_are_refused_by_name(on: On) {
     let environment = environment("multigoal");
     type Change = fn(&mut Algorithm);
     let cases: [(Change, &str); 6] = [
@@ -88,16 +91,15 @@ fn counts_out_of_range_are_refused_by_name() {
         (|a| a.train_mut().horizon = 100_000_000, "use fewer environments"),
     ];
     for (change, expected) in cases {
-        let Some(error) = refusal(&environment, change) else { return };
+        let error = refusal(on, &environment, change);
         assert!(error.is_input_error() && error.to_string().contains(expected), "{error}\nexpected: {expected}");
     }
 }
 
-#[test]
-fn a_reward_that_is_not_finite_stops_the_run_and_keeps_the_parameters() {
+fn a_reward_that_is_not_finite_stops_the_run_and_keeps_the_parameters(on: On) {
     let environment = walk(20, "select(1.0, 3e38 * (10.0 + x), (*state).age > 5.0)");
     let algorithm = small(&environment, "ppo", &["horizon=4"]);
-    let Some(mut trainer) = trainer(&environment, &algorithm, 1) else { return };
+    let mut trainer = trainer(on, &environment, &algorithm, 1);
     train(&mut trainer, 1);
     let good = trainer.parameters().unwrap();
     trainer.step().unwrap();
@@ -115,10 +117,9 @@ fn a_reward_that_is_not_finite_stops_the_run_and_keeps_the_parameters() {
     assert_eq!(good, now, "an update from infinite returns went through");
 }
 
-#[test]
-fn a_checkpoint_that_does_not_fit_is_refused_by_the_tensor_and_changes_nothing() {
+fn a_checkpoint_that_does_not_fit_is_refused_by_the_tensor_and_changes_nothing(on: On) {
     let environment = environment("multigoal");
-    let Some(mut trainer) = trainer(&environment, &small(&environment, "ppo", &[]), 1) else { return };
+    let mut trainer = trainer(on, &environment, &small(&environment, "ppo", &[]), 1);
     train(&mut trainer, 1);
     let before = state(&mut trainer);
     let good = trainer.checkpoint().unwrap();

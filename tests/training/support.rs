@@ -1,11 +1,12 @@
 //! Small trainers.
 
 use flowmill::algo::{Algorithm, Layer, parse_override};
-use flowmill::engine::{Engine, EngineOptions};
+use flowmill::engine::{AdapterKind, Engine};
 use flowmill::env::Environment;
 use flowmill::train::{Checkpoint, IterationMetrics, TrainOptions, Trainer};
 
 pub use crate::common::agents::{algorithm, environment, spaces};
+use crate::common::device::On;
 
 /// Settings that make an iteration cheap, and steps large enough to see. Sizes are odd on purpose: 420 samples in
 /// minibatches of 105 rows, which no tile divides. Software drivers compile a new update kernel for tens of seconds and
@@ -36,27 +37,18 @@ pub fn small(environment: &Environment, name: &str, overrides: &[&str]) -> Algor
     algorithm(environment, name, "quick", &all)
 }
 
-/// A device with checked modules, or `None` where there is no adapter.
-pub fn engine() -> Option<Engine> {
-    crate::common::device::engine()
+/// A trainer on an engine of its own.
+pub fn trainer(on: On, environment: &Environment, algorithm: &Algorithm, seed: u64) -> Trainer {
+    trainer_on(on.engine(), environment, algorithm, seed)
 }
 
-/// A device with the modules of a release build.
-pub fn unchecked_engine() -> Option<Engine> {
-    engine().map(|_| Engine::new(&EngineOptions::default()).unwrap())
-}
-
-/// A trainer on a device of its own, or `None` where there is no adapter.
-pub fn trainer(environment: &Environment, algorithm: &Algorithm, seed: u64) -> Option<Trainer> {
-    trainer_on(engine()?, environment, algorithm, seed)
-}
-
-pub fn trainer_on(engine: Engine, environment: &Environment, algorithm: &Algorithm, seed: u64) -> Option<Trainer> {
+pub fn trainer_on(engine: Engine, environment: &Environment, algorithm: &Algorithm, seed: u64) -> Trainer {
     let options = TrainOptions { algorithm: algorithm.clone(), seed };
     // One after the other, so that a kernel that the driver has just compiled is found and not compiled twice.
     static COMPILING: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _guard = COMPILING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    Some(Trainer::new(engine, environment.clone(), options).unwrap_or_else(|error| panic!("{error}")))
+    let driver = engine.adapter().kind != AdapterKind::Cpu;
+    let _guard = driver.then(|| COMPILING.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+    Trainer::new(engine, environment.clone(), options).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Runs iterations to their end.

@@ -105,10 +105,35 @@ fn joins_x(a: &Block, b: &Block) -> bool {
         && a.out_word + a.x_count * a.x_ld == b.out_word
 }
 
+/// Lanes of the wider side of a product, and words between two of its rows: one line more, so that rows do not compete
+/// for the same lines of the cache.
+fn lanes(width: u32) -> (usize, usize) {
+    let lanes = (width as usize).next_multiple_of(LANE_STEP);
+    (lanes, lanes + LANE_STEP)
+}
+
+/// Words of a worker's `turned` and `total` for a product.
+fn scratch_words(block: &Block, rows: u32) -> (usize, usize) {
+    let (wide, narrow) = (block.x_count.max(block.dy_count), block.x_count.min(block.dy_count));
+    let (lanes, stride) = lanes(wide);
+    (rows as usize * stride, narrow as usize * lanes)
+}
+
 impl HostKernel for Host {
     fn tasks(&self, call: &Call<'_>) -> usize {
         let mut jobs = self.jobs.write().unwrap_or_else(PoisonError::into_inner);
         jobs.read(call);
+        // Any worker may take any job: none of them allocates while it runs.
+        let rows =
+            bytemuck::try_pod_read_unaligned(call.immediates).map_or(0, |args: WeightGradientArgs| args.tile_rows);
+        let sizes = jobs.blocks.iter().filter(|block| block.x_feature != ONES).map(|block| scratch_words(block, rows));
+        let most = sizes.fold((0, 0), |(turned, total), (a, b)| (turned.max(a), total.max(b)));
+        for worker in &self.workers {
+            let mut worker = worker.lock().unwrap_or_else(PoisonError::into_inner);
+            let Worker { turned, total } = &mut *worker;
+            turned.reserve(most.0.saturating_sub(turned.len()));
+            total.reserve(most.1.saturating_sub(total.len()));
+        }
         jobs.firsts.len() * call.groups[1] as usize
     }
 
@@ -203,9 +228,7 @@ impl Job<'_> {
         let x_is_wide = b.x_count > b.dy_count;
         let (wide, narrow) = if x_is_wide { (x, dy) } else { (dy, x) };
         let (rows, width, outputs) = (self.rows(), wide.2 as usize, narrow.2 as usize);
-        let lanes = width.next_multiple_of(LANE_STEP);
-        // One line more, so that rows do not compete for the same lines of the cache.
-        let stride = lanes + LANE_STEP;
+        let (lanes, stride) = lanes(wide.2);
         worker.total.clear();
         worker.total.resize(outputs * lanes, 0.0);
         if worker.turned.len() < rows * stride {
