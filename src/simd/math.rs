@@ -76,7 +76,7 @@ pub fn log<V: Lane>(x: V) -> V {
     p = p.fma(m, V::splat(-1.666_805_8e-1));
     p = p.fma(m, V::splat(2.000_071_4e-1));
     p = p.fma(m, V::splat(-2.499_999_4e-1));
-    p = p.fma(m, V::splat(3.333_333_1e-1));
+    p = p.fma(m, V::splat(3.333_333e-1));
     let mut y = p * m * z;
     y = exponent.fma(V::splat(LN_2_LO), y);
     y = z.fma(V::splat(-0.5), y);
