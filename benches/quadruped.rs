@@ -4,29 +4,17 @@
 //!
 //! `cargo bench --bench quadruped`; the adapter is the one that `flowmill adapters` marks. FLOWMILL_BENCH_ROWS sets rows.
 
+#[path = "engines/widths.rs"]
+mod widths;
+
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use flowmill::algo::{Algorithm, PolicyFlowConfig};
 use flowmill::engine::{Command, Engine, EngineOptions, Recording};
-use flowmill::env;
 use flowmill::train::{TrainOptions, Trainer};
 
 /// A trainer on an environment of the quadruped's widths; the dynamics do not matter here.
 fn trainer(rows: usize) -> Option<Trainer> {
-    let folder = std::env::temp_dir().join(format!("flowmill-bench-{}", std::process::id()));
-    let channels = |count: usize| -> String {
-        (0..count).map(|i| format!("  {{ name = \"c{i}\", low = -10.0, high = 10.0 }},\n")).collect()
-    };
-    std::fs::create_dir_all(&folder).ok()?;
-    let manifest = format!(
-        "name = \"bench\"\ndescription = \"widths only\"\nlicence = \"MIT\"\nsource = \"none\"\ndt = 0.02\nhorizon = 100\n\
-         random_lanes = 1\nobservation = [\n{}]\naction = [\n{}]\n",
-        channels(48),
-        channels(12)
-    );
-    std::fs::write(folder.join("env.toml"), manifest).ok()?;
-    std::fs::write(folder.join("env.wgsl"), PROGRAM).ok()?;
-    std::fs::write(folder.join("train.toml"), "").ok()?;
-    let environment = match env::load(&folder.display().to_string()) {
+    let environment = match widths::quadruped() {
         Ok(environment) => environment,
         Err(error) => {
             eprintln!("{error}");
@@ -58,26 +46,13 @@ fn trainer(rows: usize) -> Option<Trainer> {
     }
 }
 
-const PROGRAM: &str = "
-struct State { x: f32 }
-fn reset(random: Random) -> State { return State(random_uniform(random, 0u)); }
-fn step(state: ptr<function, State>, action: array<f32, ACTION_DIM>, random: Random) -> StepResult {
-    (*state).x = clamp((*state).x + 0.01 * action[0], -1.0, 1.0);
-    return StepResult((*state).x, false);
-}
-fn observe(state: State) -> array<f32, OBS_DIM> {
-    var obs: array<f32, OBS_DIM>;
-    obs[0] = state.x;
-    return obs;
-}
-";
-
 fn benches(c: &mut Criterion) {
     let rows = std::env::var("FLOWMILL_BENCH_ROWS").ok().and_then(|r| r.parse().ok()).unwrap_or(2048);
     let Some(mut trainer) = trainer(rows) else { return };
     let (collect, learn) = trainer.recordings();
     let act = trainer.agent().act.clone();
-    let sampler = only(&collect, |index| index == sampler_position(&collect));
+    let position = sampler_position(&collect);
+    let sampler = collect.filtered(|index, _| index == position);
     for (name, recording, flops) in [
         ("sampler", sampler, flowmill::ir::work(&act).0),
         ("update", learn, flowmill::ir::work(&trainer.agent().update).0),
@@ -100,19 +75,10 @@ fn benches(c: &mut Criterion) {
 
 /// The rollout's first policy dispatch: the one after the kernels that derive tensors and the environment reset.
 fn sampler_position(recording: &Recording) -> usize {
-    let widest = |c: &Command| match c {
-        Command::Dispatch(d) => d.immediates.len(),
-        _ => 0,
-    };
-    let rollout = recording.commands.iter().position(|c| matches!(c, Command::BeginScope(n) if n == "rollout"));
-    let start = rollout.unwrap_or(0);
-    let tile = |c: &Command| widest(c) == size_of::<flowmill::fuse::TileArgs>();
-    recording.commands[start..].iter().position(tile).map_or(start, |i| start + i)
-}
-
-fn only(recording: &Recording, keep: impl Fn(usize) -> bool) -> Recording {
-    let commands = recording.commands.iter().enumerate().filter(|(i, _)| keep(*i)).map(|(_, c)| c.clone()).collect();
-    Recording { commands }
+    let commands = recording.commands();
+    let tile = |c: &Command| matches!(c, Command::Dispatch(d) if recording.bytes(d.immediates).len() == size_of::<flowmill::fuse::TileArgs>());
+    let start = commands.iter().position(|c| matches!(c, Command::BeginScope("rollout"))).unwrap_or(0);
+    commands[start..].iter().position(tile).map_or(start, |i| start + i)
 }
 
 criterion_group!(quadruped, benches);

@@ -13,7 +13,7 @@
 //! - [`fuse`]: a graph as one WGSL kernel.
 //! - [`kernels`]: the handwritten kernels with their CPU twins, and [`rng`], the counter-based random numbers.
 //! - [`engine`]: adapters, buffers, kernels, recordings, and the two engines that execute them, on a GPU and on the CPU.
-//! - [`simd`]: instruction sets of CPUs and arithmetic for each of them.
+//! - [`simd`]: vectors of CPUs, their mathematics and the matrix product.
 //! - [`train`]: memory layout, the iteration as a recording, metrics, checkpoints, evaluation.
 //! - [`report`] and [`plot`]: what a run writes, prints and draws.
 //!

@@ -96,11 +96,8 @@ impl Key {
         if index >= count {
             return index;
         }
-        let half = (33 - (count.max(2) - 1).leading_zeros()) / 2;
+        let (round_keys, half) = self.shuffle_rounds(count);
         let mask = (1u32 << half) - 1;
-        let k = threefry4x32(self.to_words(), [count, 0, 0, 1]);
-        let round_keys: [u32; 8] =
-            std::array::from_fn(|i| if i < 4 { k[i] } else { k[i - 4].wrapping_add(0x9e37_79b9) });
         let mut x = index;
         loop {
             let (mut left, mut right) = (x >> half, x & mask);
@@ -113,6 +110,15 @@ impl Key {
                 return x;
             }
         }
+    }
+}
+
+impl Key {
+    /// The Feistel network of [`Key::shuffled`]: the keys of its rounds, and half the bits that it permutes.
+    pub(crate) fn shuffle_rounds(self, count: u32) -> ([u32; 8], u32) {
+        let half = (33 - (count.max(2) - 1).leading_zeros()) / 2;
+        let k = threefry4x32(self.to_words(), [count, 0, 0, 1]);
+        (std::array::from_fn(|i| if i < 4 { k[i] } else { k[i - 4].wrapping_add(0x9e37_79b9) }), half)
     }
 }
 

@@ -295,7 +295,7 @@ fn wrong_commands_are_refused_and_nothing_of_their_recording_runs() {
     refused(&|r| r.clear(small, u64::MAX - 3, 8), &["`small`"]);
     refused(&|r| r.copy((small, 0), (small, 4), 4), &["one"]);
     refused(&|r| (0..2).for_each(|_| r.readback(small, 0, 4, Ticket(5))), &["ticket 5 is in use"]);
-    refused(&|r| r.commands.push(flowmill::engine::Command::EndScope), &["no scope is open"]);
+    refused(&|r| r.end_scope(), &["no scope is open"]);
     assert_eq!(engine.counters(), before);
     assert_eq!(engine.read(small, 0, 8).unwrap(), vec![0; 8], "the valid upload before it did not run either");
     assert!(engine.read(small, 8, 4).unwrap_err().to_string().contains("`small`"));

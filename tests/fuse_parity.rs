@@ -5,9 +5,13 @@ mod common;
 use common::device::engine;
 use common::fresh::Fresh;
 use common::programs::{Case, check};
+use common::twins;
 use flowmill::algo::{Algorithm, PolicyFlowConfig, PpoConfig, Spaces};
+use flowmill::engine::AdapterKind;
+use flowmill::flow::{Path, TimeSampling};
 use flowmill::fuse::Target;
 use flowmill::ir::{Binary, Builder, Graph, NodeId, Unary};
+use flowmill::nn::Activation;
 
 /// The design limits, the software driver's shape, and so little workgroup memory that nearly everything spills. Loops
 /// stay rolled, which a software driver compiles much faster; `unrolled_loops_match` covers the other form.
@@ -21,9 +25,19 @@ fn check_all(graphs: &[Graph], rows: &[u32], shuffle: bool, tolerance: f64) {
     check_on(&TARGETS, graphs, rows, shuffle, tolerance);
 }
 
+/// Twins first, which need no adapter, with whole and broken tiles; then the adapter.
 fn check_on(targets: &[Target], graphs: &[Graph], rows: &[u32], shuffle: bool, tolerance: f64) {
-    let Some(mut engine) = engine() else { return };
     let mut fresh = Fresh::new(7);
+    for graph in graphs {
+        for &rows in [1, 63, 64, 65, 130].iter().chain(rows) {
+            for shuffle in [None, shuffle.then_some(rows + 5)] {
+                if let Err(report) = twins::check(graph, rows, shuffle, &mut fresh, tolerance) {
+                    panic!("twin: {report}");
+                }
+            }
+        }
+    }
+    let Some(mut engine) = engine().filter(|e| e.adapter().kind != AdapterKind::Cpu) else { return };
     for graph in graphs {
         for &target in targets {
             for (i, &rows) in rows.iter().enumerate() {
@@ -240,4 +254,59 @@ fn quadruped_sampler_and_update_match_to_1e_4() {
     let agent = Algorithm::PolicyFlow(config).agent(Spaces { observation: 48, action: 12 }, 5).unwrap();
     check_on(&[Target::SOFTWARE], &[agent.act], &[7], false, 1e-4);
     check_on(&[Target::SOFTWARE], &[agent.update], &[37], true, 1e-4);
+}
+
+/// What the defaults leave out: other activations, several times a row, continuous times, the annealed residual, no base
+/// noise, and the twin alone.
+#[test]
+fn twins_of_policyflow_variants_match() {
+    let base = {
+        let mut config = PolicyFlowConfig { embedding: 16, flow_steps: 2, ..PolicyFlowConfig::default() };
+        config.train.hidden = vec![7, 5];
+        config
+    };
+    let activated = |activation| {
+        let mut config = base.clone();
+        config.train.activation = activation;
+        config
+    };
+    let mut configs: Vec<PolicyFlowConfig> = Activation::ALL.iter().map(|a| activated(*a)).collect();
+    configs.extend([
+        PolicyFlowConfig { time_sampling: TimeSampling::MultiUsd, multi_times: 3, ..base.clone() },
+        PolicyFlowConfig { time_sampling: TimeSampling::Usc, ..base.clone() },
+        PolicyFlowConfig { path: Path::Interpolant, ..base.clone() },
+        PolicyFlowConfig { w_b_decay_iterations: 8, ..base.clone() },
+        PolicyFlowConfig { degenerate_gaussian: true, ..base },
+    ]);
+    let mut fresh = Fresh::new(8);
+    for config in configs {
+        let agent = Algorithm::PolicyFlow(config.clone()).agent(Spaces { observation: 5, action: 3 }, 3).unwrap();
+        for (graph, shuffle) in [(&agent.act, None), (&agent.update, Some(103))] {
+            twins::check(graph, 97, shuffle, &mut fresh, 1e-3).unwrap_or_else(|e| panic!("{config:?}: {e}"));
+        }
+    }
+}
+
+#[test]
+fn carried_values_that_change_places_and_constants_that_leave_match() {
+    let mut g = Builder::new("places");
+    let (x, y) = (g.input("x", 3), g.input("y", 3));
+    let p = g.param("p", 1, 3, false);
+    let p = g.vector(p);
+    let end = g.repeat(3, &[x, y, p], |g, i, v| {
+        let moved = g.add(v[0], i);
+        let mixed = g.mul(v[2], i);
+        let mixed = g.add(moved, mixed);
+        vec![v[1], mixed, v[0]]
+    });
+    let joined = g.concat(&[end[0], p, end[1], x]);
+    let doubled = g.add(joined, joined);
+    let total = g.sum(p);
+    let both = g.concat(&[total, total]);
+    for (name, value) in
+        [("end", end[2]), ("doubled", doubled), ("joined", joined), ("p", p), ("total", both), ("x", x)]
+    {
+        g.store(name, value);
+    }
+    twins::check(&g.finish().unwrap(), 67, None, &mut Fresh::new(9), 1e-5).unwrap();
 }

@@ -18,7 +18,7 @@ impl Machine {
         for folder in ["bin", "root", "target/release", "home"] {
             fs::create_dir_all(machine.0.path().join(folder)).unwrap();
         }
-        machine.stub("bin/cargo", "echo \"cargo $*\" >> \"$LOG\"");
+        machine.stub("bin/cargo", "echo \"cargo $*${REQUIRE_GPU+, REQUIRE_GPU}\" >> \"$LOG\"");
         machine.stub("bin/ldconfig", "echo '    libvulkan.so.1 (libc6,x86-64) => /lib/libvulkan.so.1'");
         machine.stub("bin/id", "echo 0");
         machine.stub("target/release/flowmill", "for word; do echo \"word <$word>\" >> \"$LOG\"; done; exit 7");
@@ -75,8 +75,8 @@ impl Machine {
 }
 
 #[test]
-fn with_a_driver_it_builds_and_hands_over_words_and_exit_code() {
-    let (code, log, stderr) = Machine::new().with_driver().with_apt().launch(&["train", "multigoal", "--set", "a b"]);
+fn it_builds_and_hands_over_words_and_exit_code_and_installs_nothing() {
+    let (code, log, stderr) = Machine::new().with_apt().launch(&["train", "multigoal", "--set", "a b"]);
     assert_eq!(code, 7, "the binary's own exit code; {stderr}");
     assert!(log.starts_with("cargo build --quiet --release --bin flowmill --manifest-path "), "{log}");
     assert!(log.ends_with("word <train>\nword <multigoal>\nword <--set>\nword <a b>\n"), "{log}");
@@ -86,27 +86,36 @@ fn with_a_driver_it_builds_and_hands_over_words_and_exit_code() {
 #[test]
 fn test_runs_every_test_in_release() {
     let (code, log, stderr) = Machine::new().with_driver().launch(&["test", "--test", "cli"]);
-    assert_eq!((code, log.as_str()), (0, "cargo test --release --test cli\n"), "{stderr}");
+    assert_eq!((code, log.as_str()), (0, "cargo test --release --test cli, REQUIRE_GPU\n"), "{stderr}");
 }
 
 #[test]
-fn without_a_driver_it_says_what_it_runs_and_installs_it() {
+fn without_a_driver_the_tests_say_what_they_run_and_install_it() {
     let (code, log, stderr) = Machine::new().with_apt().launch(&["--yes", "test"]);
     assert_eq!(code, 0, "{stderr}");
     let install = "apt-get install -y --no-install-recommends libvulkan1 mesa-vulkan-drivers";
-    assert_eq!(log, format!("apt-get update\n{install}\ncargo test --release\n"));
+    assert_eq!(log, format!("apt-get update\n{install}\ncargo test --release, REQUIRE_GPU\n"));
     assert!(stderr.contains("    apt-get update\n") && stderr.contains(install), "{stderr}");
 }
 
 #[test]
-fn where_it_can_do_nothing_it_says_what_to_install() {
-    let (code, log, stderr) = Machine::new().launch(&["train", "multigoal"]);
-    assert_eq!((code, log.as_str()), (2, ""));
-    for word in ["mesa-vulkan-drivers", "vulkan-swrast"] {
+fn where_no_driver_can_be_installed_the_tests_run_on_the_cpu_engine_and_it_says_what_is_missing() {
+    let (code, log, stderr) = Machine::new().launch(&["test"]);
+    assert_eq!((code, log.as_str()), (0, "cargo test --release\n"), "{stderr}");
+    for word in ["mesa-vulkan-drivers", "vulkan-swrast", "CPU engine alone"] {
         assert!(stderr.contains(word), "{stderr}");
     }
 
-    let machine = Machine::new().with_driver();
+    let machine = Machine::new().with_apt();
+    machine.stub("bin/id", "echo 1000");
+    let (code, log, stderr) = machine.launch(&["test"]);
+    assert_eq!((code, log.as_str()), (0, "cargo test --release\n"), "{stderr}");
+    assert!(stderr.contains("neither root nor sudo"), "{stderr}");
+}
+
+#[test]
+fn without_cargo_it_says_where_to_get_it() {
+    let machine = Machine::new();
     fs::remove_file(machine.0.path().join("bin/cargo")).unwrap();
     let (code, _, stderr) = machine.launch(&["train", "multigoal"]);
     assert_eq!(code, 2);

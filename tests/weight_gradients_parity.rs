@@ -2,10 +2,12 @@
 
 mod common;
 
-use common::device::{as_floats, engine, run};
+use common::device::{as_floats, as_words, engine, run};
 use common::fresh::{Fresh, poison, poisoned};
 use common::parity::assert_close;
+use common::twins::dispatch;
 use flowmill::kernels::weight_gradients::{self, BLOCK_WORDS, GradJob, WeightGradientArgs, plan_weight_gradients};
+use flowmill::simd::Isa;
 
 /// `dW` of one job over tiles `first .. last`, straight from the definition.
 fn product(job: &GradJob, args: &WeightGradientArgs, scratch: &[f32], tiles: std::ops::Range<u32>) -> Vec<f64> {
@@ -94,4 +96,44 @@ fn partial_gradients_are_the_matrix_products_for_odd_widths_segments_and_slices(
 
 fn pick(fresh: &mut Fresh, from: &[u32]) -> u32 {
     from[fresh.word() as usize % from.len()]
+}
+
+#[test]
+fn the_cpu_twin_gives_the_matrix_products_for_every_table_and_the_same_bytes_with_avx2_and_avx512() {
+    let mut fresh = Fresh::new(11);
+    let widths = [1, 2, 3, 5, 12, 31, 32, 33, 64, 100, 130];
+    for (tile_rows, tiles, slices) in [(4, 1, 1), (16, 5, 3), (20, 7, 2), (64, 3, 8), (64, 9, 2)] {
+        let mut shapes: Vec<_> =
+            (0..8).map(|_| (Some(pick(&mut fresh, &widths)), pick(&mut fresh, &widths), 1)).collect();
+        shapes.extend([(None, 33, 1), (None, 130, 3), (Some(5), 3, 4), (Some(128), 128, 1), (Some(600), 2, 1)]);
+        let (jobs, tile_features, gradient_words) = network(&shapes);
+        let args = WeightGradientArgs { tiles, tile_features, tile_rows, gradient_words, first_slice: 0 };
+        let mut scratch = fresh.normals((tiles * tile_features * tile_rows) as usize);
+        let mut table = as_floats(&plan_weight_gradients(&jobs));
+        let groups = [(table.len() / BLOCK_WORDS) as u32, slices, 1];
+        let mut fused: Option<Vec<u32>> = None;
+        for isa in Isa::available() {
+            let mut partials = poison((slices * gradient_words) as usize);
+            let mut buffers: [&mut [f32]; 3] = [&mut table, &mut scratch, &mut partials];
+            dispatch(&weight_gradients::desc(), isa, groups, bytemuck::bytes_of(&args), &mut buffers);
+            let mut covered = vec![false; partials.len()];
+            for (slice, job) in (0..slices).flat_map(|s| jobs.iter().map(move |j| (s, j))) {
+                let want = product(job, &args, &scratch, slice * tiles / slices..(slice + 1) * tiles / slices);
+                let cells = (0..job.x_width).flat_map(|i| (0..job.dy_width).map(move |j| (i, j)));
+                let word = |(i, j)| (slice * gradient_words + job.out_word + i * job.ld + j) as usize;
+                let words: Vec<usize> = cells.map(word).collect();
+                let got: Vec<f32> = words.iter().map(|&w| partials[w]).collect();
+                let tolerance = 2e-6 * ((tile_rows * tiles * job.segments) as f64).sqrt() + 1e-6;
+                assert_close(&format!("{isa}, {job:?}, slice {slice}"), &got, &want, tolerance, 2e-6);
+                words.iter().for_each(|&w| covered[w] = true);
+            }
+            for (word, covered) in covered.into_iter().enumerate() {
+                assert!(covered || poisoned(partials[word]), "{isa}: word {word} belongs to no job");
+            }
+            if isa != Isa::Baseline {
+                let bits = as_words(&partials);
+                assert!(fused.get_or_insert_with(|| bits.clone()) == &bits, "AVX2 and AVX-512 differ");
+            }
+        }
+    }
 }

@@ -31,6 +31,9 @@ pub(super) trait Executor: Send {
     /// The result of a ticket once it has arrived.
     fn take(&mut self, ticket: Ticket) -> Option<(Vec<u8>, Instant)>;
 
+    /// Memory of a result that is no longer needed, for the next one.
+    fn give_back(&mut self, _: Vec<u8>) {}
+
     /// Blocks until a ticket that is known has arrived.
     fn wait_for(&mut self, ticket: Ticket) -> Result<(), EngineError>;
 

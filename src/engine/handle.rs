@@ -154,6 +154,11 @@ impl Engine {
         self.executor.take(ticket)
     }
 
+    /// Gives the memory of a result back, so that the next one needs none.
+    pub fn give_back(&mut self, bytes: Vec<u8>) {
+        self.executor.give_back(bytes);
+    }
+
     /// Blocks until the device is idle and collects all results.
     pub fn wait(&mut self) -> Result<(), EngineError> {
         self.executor.wait()

@@ -28,6 +28,6 @@ pub use kernel::{Call, HostKernel, KernelDesc, Twin, Work};
 pub use lint::{LintFinding, LintKind, lint};
 pub use module::ModuleError;
 pub use profile::KernelTime;
-pub use recording::{BufferId, Command, Dispatch, KernelId, Recording, Ticket};
+pub use recording::{BufferId, Command, Dispatch, KernelId, Recording, Span, Ticket};
 pub use reflect::{Binding, BindingKind, Reflection, reflect};
 pub use targets::{Targets, validate_targets};

@@ -12,21 +12,28 @@ pub struct KernelId(pub u32);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Ticket(pub u64);
 
-/// One run of a kernel.
-#[derive(Clone, PartialEq, Debug)]
+/// A part of a recording's own storage.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Span {
+    first: usize,
+    count: usize,
+}
+
+/// One run of a kernel. [`Recording::buffers`] and [`Recording::bytes`] give what the spans hold.
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Dispatch {
     /// The kernel.
     pub kernel: KernelId,
     /// Buffers in the order of the kernel's [`bindings`](super::KernelDesc::bindings).
-    pub buffers: Vec<BufferId>,
+    pub buffers: Span,
     /// Contents of the kernel's `var<immediate>`, at most 128 bytes.
-    pub immediates: Vec<u8>,
+    pub immediates: Span,
     /// Workgroups in x, y, z; an empty grid is skipped.
     pub groups: [u32; 3],
 }
 
 /// One step of a recording. Offsets and sizes are in bytes and multiples of 4.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Command {
     /// Host bytes into a buffer.
     Upload {
@@ -35,7 +42,7 @@ pub enum Command {
         /// Offset in the destination.
         offset: u64,
         /// The bytes.
-        bytes: Vec<u8>,
+        bytes: Span,
     },
     /// Run a kernel.
     Dispatch(Dispatch),
@@ -73,16 +80,18 @@ pub enum Command {
         ticket: Ticket,
     },
     /// Open a named profiler scope.
-    BeginScope(String),
+    BeginScope(&'static str),
     /// Close the innermost profiler scope.
     EndScope,
 }
 
-/// An ordered list of commands; every command sees the effects of those before it.
+/// An ordered list of commands; every command sees the effects of those before it. What commands carry lies in the
+/// recording's own storage, so that one that is cleared and filled again allocates nothing.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Recording {
-    /// The commands in order.
-    pub commands: Vec<Command>,
+    commands: Vec<Command>,
+    buffers: Vec<BufferId>,
+    bytes: Vec<u8>,
 }
 
 impl Recording {
@@ -91,14 +100,52 @@ impl Recording {
         Self::default()
     }
 
+    /// Forgets the commands and keeps the memory.
+    pub fn clear_commands(&mut self) {
+        self.commands.clear();
+        self.buffers.clear();
+        self.bytes.clear();
+    }
+
+    /// The commands in order.
+    pub fn commands(&self) -> &[Command] {
+        &self.commands
+    }
+
+    /// The buffers of a dispatch of this recording.
+    pub fn buffers(&self, dispatch: &Dispatch) -> &[BufferId] {
+        let Span { first, count } = dispatch.buffers;
+        self.buffers.get(first..first + count).unwrap_or_default()
+    }
+
+    /// The bytes of an upload or the immediates of a dispatch of this recording.
+    pub fn bytes(&self, span: Span) -> &[u8] {
+        self.bytes.get(span.first..span.first + span.count).unwrap_or_default()
+    }
+
+    fn keep(&mut self, parts: &[&[u8]]) -> Span {
+        let first = self.bytes.len();
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        Span { first, count: self.bytes.len() - first }
+    }
+
     /// Host bytes into a buffer at a byte offset.
     pub fn upload(&mut self, target: BufferId, offset: u64, bytes: &[u8]) {
-        self.commands.push(Command::Upload { target, offset, bytes: bytes.to_vec() });
+        let bytes = self.keep(&[bytes]);
+        self.commands.push(Command::Upload { target, offset, bytes });
     }
 
     /// Run a kernel over `groups` workgroups.
     pub fn dispatch(&mut self, kernel: KernelId, buffers: &[BufferId], immediates: &[u8], groups: [u32; 3]) {
-        let (buffers, immediates) = (buffers.to_vec(), immediates.to_vec());
+        self.dispatch_parts(kernel, buffers, &[immediates], groups);
+    }
+
+    /// [`Recording::dispatch`] with immediates in several parts.
+    pub fn dispatch_parts(&mut self, kernel: KernelId, buffers: &[BufferId], parts: &[&[u8]], groups: [u32; 3]) {
+        let immediates = self.keep(parts);
+        let first = self.buffers.len();
+        self.buffers.extend_from_slice(buffers);
+        let buffers = Span { first, count: buffers.len() };
         self.commands.push(Command::Dispatch(Dispatch { kernel, buffers, immediates, groups }));
     }
 
@@ -124,10 +171,51 @@ impl Recording {
     }
 
     /// Run `body` inside a named profiler scope.
-    pub fn scope<T>(&mut self, name: &str, body: impl FnOnce(&mut Self) -> T) -> T {
-        self.commands.push(Command::BeginScope(name.to_string()));
+    pub fn scope<T>(&mut self, name: &'static str, body: impl FnOnce(&mut Self) -> T) -> T {
+        self.commands.push(Command::BeginScope(name));
         let out = body(self);
+        self.end_scope();
+        out
+    }
+
+    /// Closes the innermost scope; [`Recording::scope`] does it by itself.
+    pub fn end_scope(&mut self) {
         self.commands.push(Command::EndScope);
+    }
+
+    /// The first dispatch of every kernel, each over a single workgroup: enough to make a driver compile it.
+    pub fn one_group_of_each_kernel(&self) -> Self {
+        let mut out = Self::new();
+        let mut seen = std::collections::HashSet::new();
+        for command in &self.commands {
+            if let Command::Dispatch(dispatch) = command
+                && seen.insert(dispatch.kernel)
+            {
+                out.dispatch(dispatch.kernel, self.buffers(dispatch), self.bytes(dispatch.immediates), [1, 1, 1]);
+            }
+        }
+        out
+    }
+
+    /// Adds a command of another recording.
+    fn add(&mut self, other: &Self, command: &Command) {
+        match command {
+            Command::Upload { target, offset, bytes } => self.upload(*target, *offset, other.bytes(*bytes)),
+            Command::Dispatch(d) => self.dispatch(d.kernel, other.buffers(d), other.bytes(d.immediates), d.groups),
+            command => self.commands.push(*command),
+        }
+    }
+
+    /// Adds the commands of another recording behind these.
+    pub fn append(&mut self, other: &Self) {
+        other.commands.iter().for_each(|command| self.add(other, command));
+    }
+
+    /// The commands that `keep` says yes to, given their positions.
+    pub fn filtered(&self, keep: impl Fn(usize, &Command) -> bool) -> Self {
+        let mut out = Self::new();
+        let kept = self.commands.iter().enumerate().filter(|(index, command)| keep(*index, command));
+        kept.for_each(|(_, command)| out.add(self, command));
         out
     }
 

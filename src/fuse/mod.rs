@@ -4,6 +4,8 @@
 //! `print` writes the text. The result is a [`TileKernel`]: a kernel description, the shape of its tile, and the
 //! weight-gradient jobs that its scratch feeds.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
 use crate::engine::{KernelDesc, Work};
@@ -11,12 +13,14 @@ use crate::ir::{Graph, NodeId, Op, Sink};
 use crate::kernels::weight_gradients::GradJob;
 
 mod homes;
+mod interpret;
 mod placement;
 mod print;
 mod schedule;
 mod target;
 
 pub use homes::Record;
+pub use interpret::TileTwin;
 pub use placement::{Placement, Rows, Tensor};
 pub use target::{Shape, Target};
 
@@ -147,7 +151,17 @@ pub fn lower(graph: &Graph, placement: &Placement, target: &Target, shuffled: bo
     let homes = homes::assign(graph, &facts, &program, &shape);
     let print::Module { text: wgsl, bindings, iterations } =
         print::module(graph, &facts, &program, &homes, (target, &shape), placement, shuffled)?;
-    let desc = KernelDesc { name: graph.name.clone(), wgsl, bindings, work: work(graph), twin: None };
+    let twin = TileTwin {
+        graph: graph.clone(),
+        placement: placement.clone(),
+        records: homes.record.clone(),
+        rows: shape.rows(),
+        scratch_features: homes.scratch_features,
+        bindings: bindings.clone(),
+        shuffled,
+    };
+    let (work, twin) = (work(graph), Some(Arc::new(twin) as _));
+    let desc = KernelDesc { name: graph.name.clone(), wgsl, bindings, work, twin };
     let jobs = jobs(graph, &homes, placement)?;
     let uniforms = graph.uniforms.iter().map(|u| u.name.clone()).collect();
     Ok(TileKernel {

@@ -1,9 +1,12 @@
 //! All weight gradients in one split-K dispatch: planner and twin of `shaders/weight_gradients.wgsl`.
 
 use super::describe;
-use super::twin::{Stateless, arguments, read, sum};
-use crate::engine::{Call, KernelDesc, Work};
+use crate::engine::{KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
+
+mod host;
+
+pub use host::WeightGradientsTwin;
 
 /// Invocations of the workgroup.
 const GROUP: u32 = 64;
@@ -97,41 +100,7 @@ pub fn desc() -> KernelDesc {
     let flops = 2.0 * (LANE_X * LANE_DY) as f64;
     let work = Work { matrix_flops: flops, other_flops: 0.0, bytes: 4.0 * (LANE_X + LANE_DY) as f64 };
     let wgsl = include_str!("../../shaders/weight_gradients.wgsl");
-    describe("weight_gradients", wgsl, &["jobs", "scratch", "partials"], work, TWIN)
-}
-
-/// A task is one block of one slice.
-const TWIN: Stateless = Stateless { tasks: |call| call.groups[0] as usize * call.groups[1] as usize, run: run_block };
-
-fn run_block(call: &Call<'_>, task: usize) {
-    let args: WeightGradientArgs = arguments(call);
-    let [jobs, scratch, partials] = [0, 1, 2].map(|i| call.buffers[i]);
-    let (slices, block) = (call.groups[1] as usize, task / call.groups[1] as usize);
-    let slice = task % slices;
-    let job: [usize; BLOCK_WORDS] = std::array::from_fn(|i| jobs.get(block * BLOCK_WORDS + i) as usize);
-    let [x_feature, x_stride, dy_feature, dy_stride, segments, x_count, dy_count, _, _, out_word, x_ld, dy_ld] = job;
-    let rows = args.tile_rows as usize;
-    let tiles = slice * args.tiles as usize / slices..(slice + 1) * args.tiles as usize / slices;
-    let out = (args.first_slice as usize + slice) * args.gradient_words as usize + out_word;
-    for i in 0..x_count {
-        for j in 0..dy_count {
-            let mut total = 0.0;
-            for tile in tiles.clone() {
-                for segment in 0..segments {
-                    let feature =
-                        |first: usize| read(scratch, (tile * args.tile_features as usize + first) * rows, rows);
-                    let dy = feature(dy_feature + segment * dy_stride + j);
-                    total += match x_feature as u32 {
-                        u32::MAX => sum(dy),
-                        _ => {
-                            feature(x_feature + segment * x_stride + i).iter().zip(dy).map(|(x, y)| x * y).sum::<f32>()
-                        }
-                    };
-                }
-            }
-            partials.set_f32(out + i * x_ld + j * dy_ld, total);
-        }
-    }
+    describe("weight_gradients", wgsl, &["jobs", "scratch", "partials"], work, WeightGradientsTwin)
 }
 
 /// Cuts jobs into blocks: the table `jobs`, [`BLOCK_WORDS`] words an entry, an entry a workgroup.

@@ -19,6 +19,9 @@ pub const SHUFFLE: u32 = 0x200;
 /// Columns of the per-environment statistics: episodes, sum of returns, sum of lengths, non-finite values.
 pub const STATS: u32 = 4;
 
+/// Uniforms of a kernel: immediates end at 128 bytes.
+const MAX_UNIFORMS: usize = 32;
+
 /// The kernels of a run.
 pub struct Kernels {
     pub act: BoundTile,
@@ -86,9 +89,8 @@ impl Plan {
         }
     }
 
-    /// Freeze the policy, roll it out, estimate advantages.
-    pub fn collect(&self, clock: Clock) -> Recording {
-        let mut r = Recording::new();
+    /// Record the first half: freeze the policy, roll it out, estimate advantages.
+    pub fn collect(&self, r: &mut Recording, clock: Clock) {
         let envs = self.rollout.envs;
         r.clear(self.stats, 0, u64::from(envs * STATS) * 4);
         r.clear(
@@ -96,10 +98,9 @@ impl Plan {
             control::KL_SUM as u64 * 4,
             4 * (control::words(self.means as usize) - control::KL_SUM) as u64,
         );
-        self.freeze(&mut r, clock);
+        self.freeze(r, clock);
         r.scope("rollout", |r| self.roll(r, clock));
         r.scope("advantages", |r| self.advantages(r));
-        r
     }
 
     /// Copy the parameters and derive what the frozen policy is evaluated with.
@@ -164,32 +165,33 @@ impl Plan {
         self.kernels.normalize.record(r, bytemuck::bytes_of(&args), [groups, 1, 1]);
     }
 
-    /// All epochs of minibatches, then the sums of the episode statistics. Advances the clock.
-    pub fn learn(&self, agent: &Agent, clock: &mut Clock) -> Recording {
-        let mut r = Recording::new();
-        let uniforms: Vec<f32> = self.uniforms(agent, clock.iteration);
+    /// Record the second half: all epochs of minibatches, then the sums of the episode statistics. Advances the clock.
+    pub fn learn(&self, r: &mut Recording, agent: &Agent, clock: &mut Clock) {
+        let mut values = [0.0; MAX_UNIFORMS];
+        let uniforms = self.uniforms(agent, clock.iteration, &mut values);
         let batch = self.rollout.samples() / self.config.minibatches as u32;
         r.scope("update", |r| {
             for epoch in 0..self.config.epochs as u32 {
                 for minibatch in 0..self.config.minibatches as u32 {
                     let last = minibatch + 1 == self.config.minibatches as u32;
-                    self.minibatch(r, *clock, (epoch, minibatch * batch, batch), &uniforms, last);
+                    self.minibatch(r, *clock, (epoch, minibatch * batch, batch), uniforms, last);
                     clock.updates += 1;
                 }
             }
         });
         let args = SumColumnsArgs { rows: self.rollout.envs, columns: STATS, source: 0, target: 0 };
-        self.kernels.sum_columns.record(&mut r, bytemuck::bytes_of(&args), [1, 1, 1]);
+        self.kernels.sum_columns.record(r, bytemuck::bytes_of(&args), [1, 1, 1]);
         clock.iteration += 1;
-        r
     }
 
-    fn uniforms(&self, agent: &Agent, iteration: u64) -> Vec<f32> {
+    fn uniforms<'a>(&self, agent: &Agent, iteration: u64, values: &'a mut [f32]) -> &'a [f32] {
         let value = |name: &String| {
             let found = agent.uniforms.iter().find(|(n, _)| n == name);
             found.map_or(1.0, |(_, anneal)| anneal.at(iteration as usize) as f32)
         };
-        self.kernels.update.tile.uniforms.iter().map(value).collect()
+        let names = &self.kernels.update.tile.uniforms;
+        values.iter_mut().zip(names).for_each(|(slot, name)| *slot = value(name));
+        &values[..names.len().min(values.len())]
     }
 
     /// Forward, loss and backward; weight gradients; reduction; optimiser.

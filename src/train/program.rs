@@ -94,7 +94,9 @@ impl BoundTile {
 
     /// Record one run over `args.rows` rows.
     pub fn record(&self, recording: &mut Recording, args: &TileArgs, uniforms: &[f32]) {
-        self.bound.record(recording, &self.tile.immediates(args, uniforms), self.tile.groups(args.rows));
+        let parts: [&[u8]; 2] = [bytemuck::bytes_of(args), bytemuck::cast_slice(uniforms)];
+        let BoundKernel { kernel, buffers } = &self.bound;
+        recording.dispatch_parts(*kernel, buffers, &parts, self.tile.groups(args.rows));
     }
 }
 

@@ -10,7 +10,7 @@ use super::program::{BoundKernel, BoundTile, Program, Roles};
 use super::sizes::{SCRATCH_BYTES, Sizes, check_counts, check_loops, check_memory};
 use super::trainer::{Buffers, TrainOptions, Trainer};
 use crate::algo::Spaces;
-use crate::engine::{Command, Engine, Recording};
+use crate::engine::{Engine, Recording};
 use crate::env::{EnvArgs, EnvKernels, Environment};
 use crate::fuse::Target;
 use crate::kernels::adamw::{self, control};
@@ -132,6 +132,7 @@ impl Trainer {
             buffers: Buffers { moments, states, sums },
             state_bytes,
             pending: Vec::new(),
+            recording: Recording::new(),
             last_finished: Instant::now(),
             tickets: 0,
             last_return: (f64::NAN, f64::NAN),
@@ -149,21 +150,9 @@ impl Trainer {
 
     /// Run every kernel once on almost nothing, so that drivers compile before the clock of training starts.
     fn warm_up(&mut self) -> Result<(), TrainError> {
-        let mut small = Recording::new();
-        let tiny = |r: Recording, out: &mut Recording| {
-            let mut seen = std::collections::HashSet::new();
-            for command in r.commands {
-                if let Command::Dispatch(mut dispatch) = command
-                    && seen.insert(dispatch.kernel)
-                {
-                    dispatch.groups = [1, 1, 1];
-                    out.commands.push(Command::Dispatch(dispatch));
-                }
-            }
-        };
-        let mut clock = Clock::default();
-        tiny(self.plan.collect(clock), &mut small);
-        tiny(self.plan.learn(&self.agent, &mut clock), &mut small);
+        let (collect, learn) = self.recordings();
+        let mut small = collect.one_group_of_each_kernel();
+        small.append(&learn.one_group_of_each_kernel());
         self.engine.submit(&small)?;
         self.engine.wait()?;
         Ok(())

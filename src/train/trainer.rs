@@ -73,6 +73,8 @@ pub struct Trainer {
     pub(super) buffers: Buffers,
     pub(super) state_bytes: u64,
     pub(super) pending: Vec<Pending>,
+    /// Filled anew for every half of an iteration.
+    pub(super) recording: Recording,
     pub(super) last_finished: Instant,
     pub(super) tickets: u64,
     pub(super) last_return: (f64, f64),
@@ -88,9 +90,9 @@ pub(super) struct Buffers {
 impl Trainer {
     /// The recordings of the next iteration: rollout and update.
     pub fn recordings(&self) -> (Recording, Recording) {
-        let mut clock = self.clock;
-        let collect = self.plan.collect(clock);
-        let learn = self.plan.learn(&self.agent, &mut clock);
+        let (mut collect, mut learn, mut clock) = (Recording::new(), Recording::new(), self.clock);
+        self.plan.collect(&mut collect, clock);
+        self.plan.learn(&mut learn, &self.agent, &mut clock);
         (collect, learn)
     }
 
@@ -103,13 +105,16 @@ impl Trainer {
         let [collected, control, stats] = std::array::from_fn(|_| ticket(self));
         // Before the first submission: a driver may do the work inside it.
         let submitted = Instant::now();
-        let mut collect = self.plan.collect(self.clock);
-        collect.readback(self.plan.control, 0, 4, collected);
-        self.engine.submit(&collect)?;
-        let mut learn = self.plan.learn(&self.agent, &mut self.clock);
-        learn.readback(self.plan.control, 0, control::words(self.plan.means as usize) as u64 * 4, control);
-        learn.readback(self.buffers.sums, 0, u64::from(STATS) * 4, stats);
-        self.engine.submit(&learn)?;
+        let r = &mut self.recording;
+        r.clear_commands();
+        self.plan.collect(r, self.clock);
+        r.readback(self.plan.control, 0, 4, collected);
+        self.engine.submit(r)?;
+        r.clear_commands();
+        self.plan.learn(r, &self.agent, &mut self.clock);
+        r.readback(self.plan.control, 0, control::words(self.plan.means as usize) as u64 * 4, control);
+        r.readback(self.buffers.sums, 0, u64::from(STATS) * 4, stats);
+        self.engine.submit(r)?;
         let pending = Pending { clock: self.clock, collected, control, stats, submitted, collected_at: None };
         self.pending.push(pending);
         Ok(())
@@ -120,13 +125,16 @@ impl Trainer {
         self.engine.poll()?;
         let mut done = Vec::new();
         while let Some(first) = self.pending.first_mut() {
-            if let Some((_, when)) = self.engine.take_at(first.collected) {
+            if let Some((bytes, when)) = self.engine.take_at(first.collected) {
                 first.collected_at = Some(when);
+                self.engine.give_back(bytes);
             }
             let Some((stats, finished)) = self.engine.take_at(first.stats) else { break };
             let pending = self.pending.remove(0);
             let control = self.engine.take(pending.control).unwrap_or_default();
-            done.push(self.metrics(&pending, finished, &words(&control), &words(&stats))?);
+            let (control_words, stats_words) = (words(&control), words(&stats));
+            [control, stats].into_iter().for_each(|bytes| self.engine.give_back(bytes));
+            done.push(self.metrics(&pending, finished, &control_words, &stats_words)?);
         }
         Ok(done)
     }

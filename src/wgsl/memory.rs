@@ -39,7 +39,7 @@ pub(super) unsafe fn load(frame: *mut u32, words: &Words<'_>, mask: &Row, addres
         match fast {
             Some((first, step)) => {
                 // SAFETY: `regular` has found all of these words inside the buffer.
-                let first = unsafe { words.as_ptr().add(first + place as usize) };
+                let first = unsafe { words.as_ptr().cast::<u32>().add(first + place as usize) };
                 for (lane, to) in row.iter_mut().enumerate() {
                     *to = unsafe { first.add(lane * step).read() };
                 }
@@ -67,7 +67,7 @@ pub(super) unsafe fn store(frame: *const u32, words: &Words<'_>, mask: &Row, add
         match fast {
             Some((first, step)) => {
                 // SAFETY: `regular` has found all of these words inside the buffer.
-                let first = unsafe { words.as_ptr().add(first + place as usize) };
+                let first = unsafe { words.as_ptr().cast::<u32>().add(first + place as usize) };
                 for (lane, &from) in row.iter().enumerate() {
                     unsafe { first.add(lane * step).write(from) };
                 }

@@ -7,3 +7,4 @@ pub mod fresh;
 pub mod graphs;
 pub mod parity;
 pub mod programs;
+pub mod twins;

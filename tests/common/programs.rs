@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use flowmill::engine::{BufferId, Engine, Recording};
-use flowmill::fuse::{Placement, Rows, Target, Tensor, TileArgs, lower};
+use flowmill::fuse::{Placement, Rows, Target, Tensor, TileArgs, TileKernel, lower};
 use flowmill::ir::{Bindings, Outputs, execute};
 use flowmill::ir::{DrawKind, Graph};
 use flowmill::kernels::reduce_gradients::{self, ReduceArgs};
@@ -61,6 +61,11 @@ pub fn check(engine: &mut Engine, graph: &Graph, case: Case, fresh: &mut Fresh, 
     let key = Key { seed: u64::from(fresh.word()), stream: 0x200, iteration: fresh.word() % 7 };
     let got = on_device(engine, graph, case, &values, key)?;
     let want = on_reference(graph, case, &values, key)?;
+    agree(graph, &got, &want, tolerance)
+}
+
+/// Compares every store, mean and gradient.
+pub fn agree(graph: &Graph, got: &Outputs, want: &Outputs, tolerance: f64) -> Result<(), String> {
     let name = |what: &str, item: &str| format!("{}: {what} `{item}`", graph.name);
     for store in &graph.stores {
         compare(
@@ -85,7 +90,7 @@ fn sample(case: Case, key: Key, row: u32) -> u32 {
     case.shuffle.map_or(row, |count| key.shuffled(row, count))
 }
 
-fn on_reference(graph: &Graph, case: Case, values: &Values, key: Key) -> Result<Outputs, String> {
+pub fn on_reference(graph: &Graph, case: Case, values: &Values, key: Key) -> Result<Outputs, String> {
     let wide = |v: &[f32]| v.iter().map(|x| f64::from(*x)).collect::<Vec<f64>>();
     let draw = |kind: DrawKind, stream: u32, row: usize, lane: usize| {
         let key = Key { stream, ..key };
@@ -112,6 +117,75 @@ fn on_reference(graph: &Graph, case: Case, values: &Values, key: Key) -> Result<
 
 fn on_device(engine: &mut Engine, graph: &Graph, case: Case, values: &Values, key: Key) -> Result<Outputs, String> {
     let text = |e: &dyn std::fmt::Display| e.to_string();
+    let Layout { placement, rollout, params, words, tile, table, copies } = layout(graph, case, values)?;
+    let mut buffers: HashMap<&str, BufferId> = HashMap::new();
+    let mut r = Recording::new();
+    let mut make = |engine: &mut Engine, r: &mut Recording, name: &'static str, data: Vec<f32>| -> Result<(), String> {
+        let id = engine.buffer(name, 4 * data.len().next_multiple_of(4).max(4) as u64).map_err(|e| text(&e))?;
+        r.upload(id, 0, bytemuck::cast_slice(&data));
+        buffers.insert(name, id);
+        Ok(())
+    };
+    let scratch = poison(tile.scratch_bytes(case.rows).max(16) as usize / 4);
+    make(engine, &mut r, "rollout", rollout)?;
+    make(engine, &mut r, "params", params)?;
+    make(engine, &mut r, "scratch", scratch)?;
+    make(engine, &mut r, "jobs", table.clone())?;
+    make(engine, &mut r, "partials", vec![0.0; (case.slices * copies * words) as usize])?;
+    make(engine, &mut r, "gradient", poison(words as usize))?;
+    make(engine, &mut r, "norms", poison(words as usize))?;
+    let bind =
+        |names: &[String]| names.iter().map(|n| buffers[n.strip_suffix("_f32").unwrap_or(n)]).collect::<Vec<_>>();
+
+    let args = arguments(case, key);
+    let uniforms: Vec<f32> = tile.uniforms.iter().map(|u| values.uniforms[u]).collect();
+    let kernel = engine.kernel(&tile.desc).map_err(|e| format!("{e}\n{}", tile.desc.wgsl))?;
+    r.dispatch(kernel, &bind(&tile.desc.bindings), &tile.immediates(&args, &uniforms), tile.groups(case.rows));
+    if !table.is_empty() {
+        let desc = weight_gradients::desc();
+        let args = WeightGradientArgs {
+            tiles: case.rows.div_ceil(tile.shape.rows()),
+            tile_features: tile.scratch_features,
+            tile_rows: tile.shape.rows(),
+            gradient_words: words,
+            first_slice: 0,
+        };
+        let kernel = engine.kernel(&desc).map_err(|e| text(&e))?;
+        let blocks = (table.len() / BLOCK_WORDS) as u32;
+        r.dispatch(kernel, &bind(&desc.bindings), bytemuck::bytes_of(&args), [blocks, case.slices, 1]);
+        let desc = reduce_gradients::desc();
+        let args =
+            ReduceArgs { words, trained_words: words, slices: case.slices * copies, scale: 1.0 / case.rows as f32 };
+        let kernel = engine.kernel(&desc).map_err(|e| text(&e))?;
+        r.dispatch(kernel, &bind(&desc.bindings), bytemuck::bytes_of(&args), [words.div_ceil(256), 1, 1]);
+    }
+    let started = std::time::Instant::now();
+    engine.submit(&r).map_err(|e| text(&e))?;
+    engine.wait().map_err(|e| text(&e))?;
+    if std::env::var_os("FLOWMILL_TIMES").is_some() {
+        println!("{:.2} s {} {:?} {} rows", started.elapsed().as_secs_f64(), graph.name, case.target, case.rows);
+    }
+    let mut read = |name: &str, count: usize, first: usize| -> Result<Vec<f64>, String> {
+        let bytes = engine.read(buffers[name], 4 * first as u64, 4 * count.max(1) as u64).map_err(|e| text(&e))?;
+        Ok(bytes.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]]))).collect())
+    };
+    results(graph, case, key, &placement, &mut read)
+}
+
+/// Where a program's values are, and its kernel.
+pub struct Layout {
+    pub placement: Placement,
+    pub rollout: Vec<f32>,
+    pub params: Vec<f32>,
+    /// Words of a gradient vector.
+    pub words: u32,
+    pub tile: TileKernel,
+    /// Jobs of the reduction; those of the same word in several copies of the gradient.
+    pub table: Vec<f32>,
+    pub copies: u32,
+}
+
+pub fn layout(graph: &Graph, case: Case, values: &Values) -> Result<Layout, String> {
     let samples = case.shuffle.unwrap_or(case.rows);
     // Rollout: inputs, then stores; parameters with their padded rows.
     let mut placement = Placement::default();
@@ -145,71 +219,33 @@ fn on_device(engine: &mut Engine, graph: &Graph, case: Case, values: &Values, ke
     placement.means = params.len() as u32;
     let words = (params.len() + graph.means.len()).max(1) as u32;
     params.extend([0.0; 64]);
-    let tile = lower(graph, &placement, &case.target, case.shuffle.is_some()).map_err(|e| text(&e))?;
-
-    let mut buffers: HashMap<&str, BufferId> = HashMap::new();
-    let mut r = Recording::new();
-    let mut make = |engine: &mut Engine, r: &mut Recording, name: &'static str, data: Vec<f32>| -> Result<(), String> {
-        let id = engine.buffer(name, 4 * data.len().next_multiple_of(4).max(4) as u64).map_err(|e| text(&e))?;
-        r.upload(id, 0, bytemuck::cast_slice(&data));
-        buffers.insert(name, id);
-        Ok(())
-    };
-    let scratch = poison(tile.scratch_bytes(case.rows).max(16) as usize / 4);
-    let table: Vec<f32> =
-        plan_weight_gradients(&spread(&tile.jobs, case.slices * words)).iter().map(|w| f32::from_bits(*w)).collect();
+    let tile = lower(graph, &placement, &case.target, case.shuffle.is_some()).map_err(|e| e.to_string())?;
+    let table = plan_weight_gradients(&spread(&tile.jobs, case.slices * words));
+    let table: Vec<f32> = table.iter().map(|w| f32::from_bits(*w)).collect();
     let copies = copies(&tile.jobs);
-    make(engine, &mut r, "rollout", rollout)?;
-    make(engine, &mut r, "params", params)?;
-    make(engine, &mut r, "scratch", scratch)?;
-    make(engine, &mut r, "jobs", table.clone())?;
-    make(engine, &mut r, "partials", vec![0.0; (case.slices * copies * words) as usize])?;
-    make(engine, &mut r, "gradient", poison(words as usize))?;
-    make(engine, &mut r, "norms", poison(words as usize))?;
-    let bind =
-        |names: &[String]| names.iter().map(|n| buffers[n.strip_suffix("_f32").unwrap_or(n)]).collect::<Vec<_>>();
+    Ok(Layout { placement, rollout, params, words, tile, table, copies })
+}
 
-    let args = TileArgs {
+pub fn arguments(case: Case, key: Key) -> TileArgs {
+    TileArgs {
         rows: case.rows,
         first_row: 0,
-        shuffle_count: samples,
+        shuffle_count: case.shuffle.unwrap_or(case.rows),
         step: 3,
         seed_lo: key.seed as u32,
         seed_hi: (key.seed >> 32) as u32,
         iteration: key.iteration,
         shuffle_stream: key.stream,
-    };
-    let uniforms: Vec<f32> = tile.uniforms.iter().map(|u| values.uniforms[u]).collect();
-    let kernel = engine.kernel(&tile.desc).map_err(|e| format!("{e}\n{}", tile.desc.wgsl))?;
-    r.dispatch(kernel, &bind(&tile.desc.bindings), &tile.immediates(&args, &uniforms), tile.groups(case.rows));
-    if !table.is_empty() {
-        let desc = weight_gradients::desc();
-        let args = WeightGradientArgs {
-            tiles: case.rows.div_ceil(tile.shape.rows()),
-            tile_features: tile.scratch_features,
-            tile_rows: tile.shape.rows(),
-            gradient_words: words,
-            first_slice: 0,
-        };
-        let kernel = engine.kernel(&desc).map_err(|e| text(&e))?;
-        let blocks = (table.len() / BLOCK_WORDS) as u32;
-        r.dispatch(kernel, &bind(&desc.bindings), bytemuck::bytes_of(&args), [blocks, case.slices, 1]);
-        let desc = reduce_gradients::desc();
-        let args =
-            ReduceArgs { words, trained_words: words, slices: case.slices * copies, scale: 1.0 / case.rows as f32 };
-        let kernel = engine.kernel(&desc).map_err(|e| text(&e))?;
-        r.dispatch(kernel, &bind(&desc.bindings), bytemuck::bytes_of(&args), [words.div_ceil(256), 1, 1]);
     }
-    let started = std::time::Instant::now();
-    engine.submit(&r).map_err(|e| text(&e))?;
-    engine.wait().map_err(|e| text(&e))?;
-    if std::env::var_os("FLOWMILL_TIMES").is_some() {
-        println!("{:.2} s {} {:?} {} rows", started.elapsed().as_secs_f64(), graph.name, case.target, case.rows);
-    }
-    let mut read = |name: &str, count: usize, first: usize| -> Result<Vec<f64>, String> {
-        let bytes = engine.read(buffers[name], 4 * first as u64, 4 * count.max(1) as u64).map_err(|e| text(&e))?;
-        Ok(bytes.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]]))).collect())
-    };
+}
+
+/// Reads `count` words of a buffer (`rollout` or `gradient`) from a first one.
+type Read<'a> = &'a mut dyn FnMut(&str, usize, usize) -> Result<Vec<f64>, String>;
+
+pub fn results(graph: &Graph, case: Case, key: Key, placement: &Placement, read: Read<'_>) -> Result<Outputs, String> {
+    let samples = case.shuffle.unwrap_or(case.rows);
+    let words = placement.means + graph.means.len() as u32;
+    let reduced = graph.sinks.iter().any(|sink| !matches!(sink, flowmill::ir::Sink::Store { .. }));
     let mut out = Outputs::default();
     for store in &graph.stores {
         let place = &placement.stores[&store.name];
@@ -220,7 +256,7 @@ fn on_device(engine: &mut Engine, graph: &Graph, case: Case, values: &Values, ke
             (0..case.rows).flat_map(|r| all[row(r)..row(r) + store.width].to_vec()).collect(),
         );
     }
-    if !table.is_empty() {
+    if reduced {
         let gradient = read("gradient", words as usize, 0)?;
         for (i, mean) in graph.means.iter().enumerate() {
             out.means.insert(mean.clone(), gradient[placement.means as usize + i]);

@@ -28,7 +28,7 @@ fn an_iteration_has_the_predicted_dispatches_within_the_budget_and_never_waits_o
             assert!(expected <= trainer.dispatch_budget());
             let (collect, learn) = trainer.recordings();
             assert_eq!(collect.dispatches() + learn.dispatches(), expected, "{name}, iteration {iteration}");
-            for command in collect.commands.iter().chain(&learn.commands) {
+            for command in collect.commands().iter().chain(learn.commands()) {
                 assert!(!matches!(command, Command::Readback { .. }), "{name}: a readback inside: {command:?}");
                 assert!(!matches!(command, Command::Upload { .. }), "{name}: an upload inside: {command:?}");
             }
@@ -52,13 +52,13 @@ fn an_iteration_has_the_predicted_dispatches_within_the_budget_and_never_waits_o
 fn updates(trainer: &Trainer) -> Vec<TileArgs> {
     let (_, learn) = trainer.recordings();
     let dispatches: Vec<&Dispatch> = learn
-        .commands
+        .commands()
         .iter()
         .filter_map(|command| if let Command::Dispatch(dispatch) = command { Some(dispatch) } else { None })
         .collect();
     let update = dispatches[0].kernel;
     let args = dispatches.iter().filter(|d| d.kernel == update);
-    args.map(|d| bytemuck::pod_read_unaligned(&d.immediates[..size_of::<TileArgs>()])).collect()
+    args.map(|d| bytemuck::pod_read_unaligned(&learn.bytes(d.immediates)[..size_of::<TileArgs>()])).collect()
 }
 
 #[test]

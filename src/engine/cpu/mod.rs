@@ -3,7 +3,6 @@
 mod pool;
 mod words;
 
-use std::collections::HashMap;
 use std::time::Instant;
 
 use super::catalogue::{Catalogue, KernelInfo};
@@ -25,7 +24,9 @@ pub(super) struct Cpu {
     pool: Pool,
     buffers: Vec<Memory>,
     kernels: Vec<Box<dyn HostKernel>>,
-    arrived: HashMap<Ticket, (Vec<u8>, Instant)>,
+    arrived: Vec<(Ticket, Vec<u8>, Instant)>,
+    /// Memory of results that were handed back.
+    free: Vec<Vec<u8>>,
     counters: Counters,
     totals: Option<Totals>,
     scope: Scope,
@@ -61,7 +62,8 @@ impl Cpu {
             pool: Pool::new(threads),
             buffers: Vec::new(),
             kernels: Vec::new(),
-            arrived: HashMap::new(),
+            arrived: Vec::new(),
+            free: Vec::new(),
             counters: Counters::default(),
             totals: profile.then(Totals::default),
             scope: Scope::default(),
@@ -69,13 +71,14 @@ impl Cpu {
         }
     }
 
-    fn run(&mut self, catalogue: &Catalogue, command: &Command) -> Result<(), EngineError> {
+    fn run(&mut self, catalogue: &Catalogue, recording: &Recording, command: &Command) -> Result<(), EngineError> {
         match command {
             Command::Upload { target, offset, bytes } => {
+                let bytes = recording.bytes(*bytes);
                 self.bytes_mut(*target, *offset, bytes.len() as u64).copy_from_slice(bytes);
             }
             Command::Dispatch(dispatch) if dispatch.groups.contains(&0) => {}
-            Command::Dispatch(dispatch) => return self.dispatch(catalogue, dispatch),
+            Command::Dispatch(dispatch) => return self.dispatch(catalogue, recording, dispatch),
             Command::Copy { source, source_offset, target, target_offset, size } => {
                 let [source, target] = [source, target].map(|buffer| buffer.0 as usize);
                 // The check of recordings has seen to it that the two differ.
@@ -86,8 +89,10 @@ impl Cpu {
             }
             Command::Clear { target, offset, size } => self.bytes_mut(*target, *offset, *size).fill(0),
             Command::Readback { source, offset, size, ticket } => {
-                let bytes = self.bytes(*source, *offset, *size).to_vec();
-                self.arrived.insert(*ticket, (bytes, Instant::now()));
+                let mut bytes = self.free.pop().unwrap_or_default();
+                bytes.clear();
+                bytes.extend_from_slice(self.bytes(*source, *offset, *size));
+                self.arrived.push((*ticket, bytes, Instant::now()));
                 self.counters.readbacks += 1;
             }
             Command::BeginScope(name) => self.scope.open(name),
@@ -96,15 +101,21 @@ impl Cpu {
         Ok(())
     }
 
-    fn dispatch(&mut self, catalogue: &Catalogue, dispatch: &Dispatch) -> Result<(), EngineError> {
+    fn dispatch(
+        &mut self,
+        catalogue: &Catalogue,
+        recording: &Recording,
+        dispatch: &Dispatch,
+    ) -> Result<(), EngineError> {
         let started = self.totals.is_some().then(Instant::now);
         let kernel = &*self.kernels[dispatch.kernel.0 as usize];
         let mut views = [Words::EMPTY; MAX_BINDINGS];
-        for (view, buffer) in views.iter_mut().zip(&dispatch.buffers) {
+        let bound = recording.buffers(dispatch);
+        for (view, buffer) in views.iter_mut().zip(bound) {
             *view = self.buffers[buffer.0 as usize].share();
         }
-        let buffers = &views[..dispatch.buffers.len().min(MAX_BINDINGS)];
-        let call = Call { groups: dispatch.groups, immediates: &dispatch.immediates, buffers };
+        let buffers = &views[..bound.len().min(MAX_BINDINGS)];
+        let call = Call { groups: dispatch.groups, immediates: recording.bytes(dispatch.immediates), buffers };
         let done = self.pool.run(kernel.tasks(&call), &|task, worker| kernel.run(&call, task, worker));
         self.counters.dispatches += 1;
         if let (Some(started), Some(totals)) = (started, &mut self.totals) {
@@ -154,7 +165,7 @@ impl Executor for Cpu {
 
     fn execute(&mut self, catalogue: &Catalogue, recording: &Recording) -> Result<(), EngineError> {
         self.counters.submits += 1;
-        recording.commands.iter().try_for_each(|command| self.run(catalogue, command))
+        recording.commands().iter().try_for_each(|command| self.run(catalogue, recording, command))
     }
 
     fn poll(&mut self) -> Result<(), EngineError> {
@@ -167,11 +178,17 @@ impl Executor for Cpu {
     }
 
     fn knows(&self, ticket: Ticket) -> bool {
-        self.arrived.contains_key(&ticket)
+        self.arrived.iter().any(|(known, ..)| *known == ticket)
     }
 
     fn take(&mut self, ticket: Ticket) -> Option<(Vec<u8>, Instant)> {
-        self.arrived.remove(&ticket)
+        let at = self.arrived.iter().position(|(known, ..)| *known == ticket)?;
+        let (_, bytes, when) = self.arrived.swap_remove(at);
+        Some((bytes, when))
+    }
+
+    fn give_back(&mut self, bytes: Vec<u8>) {
+        self.free.push(bytes);
     }
 
     fn wait_for(&mut self, _: Ticket) -> Result<(), EngineError> {

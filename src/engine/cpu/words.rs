@@ -93,10 +93,10 @@ impl<'a> Words<'a> {
         self.len == 0
     }
 
-    /// The first word.
+    /// Where the words begin. Reads and writes through it obey the rule of the type and stay inside [`Self::len`].
     #[inline(always)]
-    pub(crate) fn as_ptr(&self) -> *mut u32 {
-        self.first
+    pub fn as_ptr(&self) -> *mut f32 {
+        self.first.cast()
     }
 
     /// Word `at`; 0 beyond the end.

@@ -73,8 +73,8 @@ impl Gpu {
         let device = self.device.clone();
         let mut open = Open::new(&device);
         let outcome = device.health.guard(|| {
-            for command in &recording.commands {
-                self.encode(&mut open, command, reads.as_ref());
+            for command in recording.commands() {
+                self.encode(&mut open, recording, command, reads.as_ref());
             }
             self.flush(&mut open);
             Ok(())
@@ -83,16 +83,16 @@ impl Gpu {
         outcome
     }
 
-    fn encode(&mut self, open: &mut Open, command: &Command, reads: Option<&Purpose>) {
+    fn encode(&mut self, open: &mut Open, recording: &Recording, command: &Command, reads: Option<&Purpose>) {
         match command {
-            Command::Upload { bytes, .. } if bytes.is_empty() => {}
+            Command::Upload { bytes, .. } if recording.bytes(*bytes).is_empty() => {}
             Command::Upload { target, offset, bytes } => {
                 // The queue writes before the commands of the next submission, so earlier ones must be out by then.
                 self.flush(open);
-                self.device.queue.write_buffer(self.raw(*target), *offset, bytes);
+                self.device.queue.write_buffer(self.raw(*target), *offset, recording.bytes(*bytes));
             }
             Command::Dispatch(dispatch) if dispatch.groups.contains(&0) => {}
-            Command::Dispatch(dispatch) => self.encode_dispatch(open, dispatch),
+            Command::Dispatch(dispatch) => self.encode_dispatch(open, recording, dispatch),
             Command::Copy { size: 0, .. } | Command::Clear { size: 0, .. } => {}
             Command::Copy { source, source_offset, target, target_offset, size } => {
                 let (source, target) = (self.raw(*source), self.raw(*target));
@@ -112,16 +112,16 @@ impl Gpu {
         }
     }
 
-    fn encode_dispatch(&mut self, open: &mut Open, dispatch: &Dispatch) {
+    fn encode_dispatch(&mut self, open: &mut Open, recording: &Recording, dispatch: &Dispatch) {
         let timestamps = self.profiler.as_mut().map(|profiler| {
             // Timestamps stand at the edges of passes: a dispatch to be timed gets one of its own.
             open.end_pass();
             profiler.next(dispatch.kernel, &open.scopes.clone())
         });
-        let (device, buffers) = (&self.device, &self.buffers);
+        let (device, raw, buffers) = (&self.device, &self.buffers, recording.buffers(dispatch));
         let kernel = &mut self.kernels[dispatch.kernel.0 as usize];
         let same_kernel = open.bound.as_ref().is_some_and(|(kernel, _)| *kernel == dispatch.kernel);
-        let same_buffers = same_kernel && open.bound.as_ref().is_some_and(|(_, bound)| *bound == dispatch.buffers);
+        let same_buffers = same_kernel && open.bound.as_ref().is_some_and(|(_, bound)| *bound == buffers);
         let pipeline = kernel.pipeline.clone();
         let immediates = kernel.immediate_bytes > 0;
         let pass = open.pass(timestamps);
@@ -129,17 +129,17 @@ impl Gpu {
             pass.set_pipeline(&pipeline);
         }
         if !same_buffers {
-            for (index, group) in kernel.bind_groups(device, &dispatch.buffers, |buffer| &buffers[buffer.0 as usize]) {
+            for (index, group) in kernel.bind_groups(device, buffers, |buffer| &raw[buffer.0 as usize]) {
                 pass.set_bind_group(*index, group, &[]);
             }
         }
         if immediates {
-            pass.set_immediates(0, &dispatch.immediates);
+            pass.set_immediates(0, recording.bytes(dispatch.immediates));
         }
         let [x, y, z] = dispatch.groups;
         pass.dispatch_workgroups(x, y, z);
         if !same_buffers {
-            open.bound = Some((dispatch.kernel, dispatch.buffers.clone()));
+            open.bound = Some((dispatch.kernel, buffers.to_vec()));
         }
         open.counted.dispatches += 1;
         open.dispatches += 1;

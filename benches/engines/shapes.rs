@@ -1,0 +1,95 @@
+//! The two shapes that are timed, as trainers whose one recording holds both jobs.
+
+use anyhow::{Context, Result, bail};
+use flowmill::algo::{Algorithm, Layer, PolicyFlowConfig, Spaces};
+use flowmill::engine::{Command, Dispatch, Engine, Recording};
+use flowmill::env::{self, Environment};
+use flowmill::fuse::TileArgs;
+use flowmill::train::{TrainOptions, Trainer};
+
+use crate::widths::quadruped;
+
+/// Names of the shapes: A is MultiGoal with the preset `quick`, B has the widths of a quadruped.
+pub const SHAPES: [&str; 2] = ["A", "B"];
+
+/// Names of the jobs: a dispatch of the rollout's policy, one optimiser step.
+pub const JOBS: [&str; 2] = ["sampler", "step"];
+
+/// Optimiser steps in one recording: epochs times minibatches.
+pub const STEPS: usize = EPOCHS * MINIBATCHES;
+const EPOCHS: usize = 4;
+const MINIBATCHES: usize = 2;
+
+/// Rows of a job when the sampler has `rows`.
+pub fn job_rows(job: &str, rows: usize) -> usize {
+    if job == "sampler" { rows } else { rows / MINIBATCHES }
+}
+
+/// Environment and algorithm of a shape with `rows` environments and a rollout of one step.
+pub fn shape(name: &str, rows: usize) -> Result<(Environment, Algorithm)> {
+    let environment = if name == "A" { env::load("multigoal")? } else { quadruped()? };
+    let mut config = if name == "A" {
+        let file = Layer { origin: "train.toml".into(), table: environment.presets.clone() };
+        match Algorithm::resolve("policyflow", "quick", &file, &[])? {
+            Algorithm::PolicyFlow(config) => config,
+            Algorithm::Ppo(_) => bail!("the preset `quick` is not PolicyFlow's"),
+        }
+    } else {
+        let mut config = PolicyFlowConfig { embedding: 64, flow_steps: 12, ..PolicyFlowConfig::default() };
+        config.train.hidden = vec![128, 128, 128];
+        config
+    };
+    config.train.num_envs = rows;
+    config.train.horizon = 1;
+    config.train.epochs = EPOCHS;
+    config.train.minibatches = MINIBATCHES;
+    Ok((environment, Algorithm::PolicyFlow(config)))
+}
+
+/// Floating-point operations of one row in matrix products, of the sampler and of an optimiser step, as flowmill's graphs
+/// have them.
+pub fn matrix_flops(name: &str) -> Result<[u64; 2]> {
+    let (environment, algorithm) = shape(name, 64)?;
+    let spaces = Spaces { observation: environment.obs_dim(), action: environment.action_dim() };
+    let agent = algorithm.agent(spaces, 1)?;
+    Ok([&agent.act, &agent.update].map(|graph| flowmill::ir::work(graph).0))
+}
+
+/// A trainer and the recordings that are timed.
+pub struct Bench {
+    pub trainer: Trainer,
+    /// Freezes the policy and collects a batch: done before anything is timed, because the time must not depend on
+    /// how far the policy has moved from the one that collected.
+    pub collect: Recording,
+    /// The policy over all environments, once.
+    pub sampler: Recording,
+    /// [`STEPS`] optimiser steps.
+    pub steps: Recording,
+}
+
+impl Bench {
+    pub fn new(engine: Engine, name: &str, rows: usize) -> Result<Self> {
+        let (environment, algorithm) = shape(name, rows)?;
+        let trainer = Trainer::new(engine, environment, TrainOptions { algorithm, seed: 1 })?;
+        let (collect, learn) = trainer.recordings();
+        let sampler = policy(&scope(&collect, "rollout")?).context("no policy in the rollout")?;
+        let steps = scope(&learn, "update")?;
+        Ok(Self { trainer, collect, sampler, steps })
+    }
+}
+
+/// The commands of a scope.
+fn scope(recording: &Recording, name: &'static str) -> Result<Recording> {
+    let begin = recording.commands().iter().position(|c| *c == Command::BeginScope(name));
+    let begin = begin.with_context(|| format!("no scope `{name}`"))?;
+    let length = recording.commands()[begin..].iter().position(|c| *c == Command::EndScope);
+    let end = length.with_context(|| format!("scope `{name}` has no end"))? + begin;
+    Ok(recording.filtered(|index, _| index > begin && index < end))
+}
+
+/// The first dispatch of a graph's kernel.
+fn policy(recording: &Recording) -> Option<Recording> {
+    let is_graph = |d: &Dispatch| recording.bytes(d.immediates).len() == size_of::<TileArgs>();
+    let found = recording.commands().iter().position(|c| matches!(c, Command::Dispatch(d) if is_graph(d)))?;
+    Some(recording.filtered(|index, _| index == found))
+}
