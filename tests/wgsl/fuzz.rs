@@ -102,7 +102,7 @@ impl Author<'_> {
     fn expression(&mut self, ty: Type, scope: &Scope, depth: u32) -> String {
         let visible: Vec<&str> = scope.iter().filter(|v| v.1 == ty).map(|v| v.0.as_str()).collect();
         if depth == 0 || self.below(8) == 0 {
-            return if visible.is_empty() || self.below(4) == 0 {
+            return if visible.is_empty() || self.below(8) == 0 {
                 self.literal(ty)
             } else {
                 self.pick(&visible).into()
@@ -195,6 +195,25 @@ impl Author<'_> {
         }
     }
 
+    /// A condition that holds in some of the lanes.
+    fn divided(&mut self, scope: &Scope) -> String {
+        let condition = self.expression(Type::B, scope, 3);
+        format!("{condition} == (((i.bits >> {}u) & {}u) == 0u)", self.below(24), self.below(4))
+    }
+
+    /// Statements that take down a variable.
+    fn noted(name: &str, ty: Type) -> String {
+        match ty {
+            Type::F => format!("note_f({name});"),
+            Type::V(n, scalar) => {
+                let parts = ["x", "y", "z", "w"][..n as usize].iter();
+                let notes = parts.map(|part| Self::noted(&format!("{name}.{part}"), Type::of(scalar)));
+                notes.collect::<Vec<_>>().join(" ")
+            }
+            _ => format!("note(u32({name}));"),
+        }
+    }
+
     fn component(&mut self, scalar: Scalar, scope: &Scope, depth: u32) -> String {
         let n = 2 + self.below(3);
         let vector = self.expression(Type::V(n, scalar), scope, depth - 1);
@@ -230,12 +249,12 @@ impl Author<'_> {
                 let value = self.expression(ty, scope, 3);
                 let mutable = self.below(3) > 0;
                 scope.push((name.clone(), ty, mutable));
-                format!("{} {name} = {value};", if mutable { "var" } else { "let" })
+                format!("{} {name} = {value}; {}", if mutable { "var" } else { "let" }, Self::noted(&name, ty))
             }
             1 | 2 => {
                 let targets: Vec<(String, Type)> = scope.iter().filter(|v| v.2).map(|v| (v.0.clone(), v.1)).collect();
                 let (name, ty) = targets[self.below(targets.len() as u32) as usize].clone();
-                match ty {
+                let assignment = match ty {
                     Type::V(n, scalar) if self.below(2) == 0 => {
                         let value = self.expression(Type::of(scalar), scope, 3);
                         match self.below(2) {
@@ -248,18 +267,22 @@ impl Author<'_> {
                         format!("{name} {} {value};", self.pick(&["+=", "-=", "^=", "*="]))
                     }
                     _ => format!("{name} = {};", self.expression(ty, scope, 3)),
-                }
+                };
+                format!("{assignment} {}", Self::noted(&name, ty))
             }
             3 => {
                 let index = self.expression(Type::U, scope, 2);
-                format!("(*list)[{index} % 5u] = {};", self.expression(Type::I, scope, 3))
+                format!(
+                    "(*list)[{index} % 5u] = {}; note(u32((*list)[{index} % 5u]));",
+                    self.expression(Type::I, scope, 3)
+                )
             }
             4 => {
                 let index = self.expression(Type::U, scope, 2);
                 format!("big[{index} % 9u] += (*list)[{} % 5u];", self.expression(Type::U, scope, 2))
             }
             5 | 6 => {
-                let condition = self.expression(Type::B, scope, 3);
+                let condition = self.divided(scope);
                 let accept = self.block(scope, depth - 1, indent + 1);
                 match self.below(2) {
                     0 => format!("if ({condition}) {{\n{accept}{pad}}}"),
@@ -276,7 +299,7 @@ impl Author<'_> {
                 self.loops = saved;
                 let [a, b, c] = [&bodies[0], &bodies[1], &bodies[2]];
                 format!(
-                    "switch ({selector} % 5u) {{\n{pad}  case 0u: {{\n{a}{pad}  }}\n{pad}  case 1u, 3u: {{\n{b}{pad}  }}\n{pad}  default: {{\n{c}{pad}  }}\n{pad}}}"
+                    "switch (({selector} ^ (i.bits >> 7u)) % 5u) {{\n{pad}  case 0u: {{\n{a}{pad}  }}\n{pad}  case 1u, 3u: {{\n{b}{pad}  }}\n{pad}  default: {{\n{c}{pad}  }}\n{pad}}}"
                 )
             }
             _ if self.loops >= 2 => "fuel += 1u;".into(),
@@ -304,7 +327,7 @@ impl Author<'_> {
                 self.loops += 1;
                 let mut inner = scope.clone();
                 inner.push((name.clone(), Type::U, false));
-                let condition = self.expression(Type::B, &inner, 2);
+                let condition = self.divided(&inner);
                 let body = self.block(&inner, depth - 1, indent + 1);
                 self.loops -= 1;
                 format!(
@@ -320,17 +343,26 @@ impl Author<'_> {
         for number in 0..functions {
             let mut scope: Scope = Vec::new();
             for (name, ty, mutable) in [
-                ("zero", Type::I, false),
                 ("a", Type::I, true),
                 ("b", Type::U, true),
                 ("x", Type::F, true),
-                ("v", Type::V(3, Scalar::F), true),
-                ("w", Type::V(2, Scalar::I), true),
-                ("k", Type::V(4, Scalar::U), true),
                 ("t", Type::B, true),
                 ("fuel", Type::U, true),
             ] {
                 scope.push((name.into(), ty, mutable));
+            }
+            // A vector of every type, its components different.
+            let mut vectors = String::new();
+            for n in 2..=4 {
+                for (scalar, letter, parts) in [
+                    (Scalar::F, 'v', ["i.x", "i.y", "i.y - i.x", "1.5"]),
+                    (Scalar::I, 'w', ["i.a", "3 - i.a", "i32(i.bits)", "i.a >> 2u"]),
+                    (Scalar::U, 'k', ["i.b", "i.bits", "i.b >> 3u", "i.bits & 15u"]),
+                ] {
+                    let (name, ty) = (format!("{letter}{n}"), Type::V(n, scalar));
+                    let _ = write!(vectors, "    var {name} = {}({});\n", ty.name(), parts[..n as usize].join(", "));
+                    scope.push((name, ty, true));
+                }
             }
             let call = match number {
                 0 => String::new(),
@@ -342,17 +374,19 @@ impl Author<'_> {
                 text,
                 "fn f{number}(i: Row, list: ptr<function, array<i32, 5>>) -> i32 {{
     let zero = i.zero;
-    var a = i.a; var b = i.b; var x = i.x; var v = vec3f(i.x, i.y, 1.5); var w = vec2i(i.a, 3); var k = vec4u(i.b, 1u, 2u, 3u);
-    var t = i.a > 0; var fuel = 0u; var big: array<i32, 9>; var local = *list;
-    if (t) {{
+    var a = i.a; var b = i.b; var x = i.x; var t = i.a > 0; var fuel = i.bits >> 5u;
+    var big = array<i32, 9>(1, 20, i.a, 400, i32(i.b), 7, i.a * 3, 8, 9); var local = *list;
+{vectors}    if ((i.bits & {}u) != 0u) {{
 {body}    }}
 {call}    if (!t || a > 5) {{
 {tail}    }}
-    counter += u32(a);
-    put(x + v.y);
-    return a + i32(b) + w.x + i32(k.z) + big[b % 9u] + local[2] + i32(fuel);
+    note(u32(a));
+    put(x + v3.y);
+    for (var n = 0u; n < 9u; n++) {{ note(u32(big[n])); }}
+    return a + i32(b) + w2.x + i32(k4.z) + local[2] + i32(fuel);
 }}
-"
+",
+                0xf << (3 * number)
             );
         }
         let _ = write!(
@@ -375,7 +409,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {{
     }
 }
 
-const HEAD: &str = "struct Row { a: i32, b: u32, x: f32, y: f32, zero: i32 }
+const HEAD: &str = "struct Row { a: i32, b: u32, x: f32, y: f32, zero: i32, bits: u32 }
 @group(0) @binding(0) var<storage, read> rows: array<Row>;
 @group(0) @binding(1) var<storage, read_write> floats: array<f32>;
 @group(0) @binding(2) var<storage, read_write> words: array<u32>;
@@ -384,6 +418,9 @@ var<private> row: u32;
 var<private> at: u32;
 var<private> counter: u32 = 1u;
 fn put(x: f32) { floats[row * WIDTH + at] = x; at += 1u; }
+// Everything that is computed is taken down, in the order in which it happens.
+fn note(x: u32) { counter = (counter ^ x) * 16777619u + 1u; }
+fn note_f(x: f32) { note(u32(i32(x * 16.0))); }
 fn limit(x: f32) -> f32 { return clamp(x, -1000.0, 1000.0); }
 ";
 
@@ -394,7 +431,7 @@ fn rows(fresh: &mut Fresh) -> Vec<f32> {
         let b = fresh.word() >> (row % 29);
         rows.extend([f32::from_bits(a as u32), f32::from_bits(b)]);
         rows.extend(fresh.normals(2));
-        rows.push(0.0);
+        rows.extend([0.0, f32::from_bits(fresh.word())]);
     }
     rows
 }
@@ -402,7 +439,7 @@ fn rows(fresh: &mut Fresh) -> Vec<f32> {
 #[test]
 fn random_programs_give_what_the_driver_gives_and_the_same_bytes_on_every_instruction_set() {
     let mut fresh = Fresh::new(0x901);
-    let count: u32 = std::env::var("FLOWMILL_FUZZ").ok().map_or(2, |text| text.parse().expect("FLOWMILL_FUZZ"));
+    let count: u32 = std::env::var("FLOWMILL_FUZZ").ok().map_or(3, |text| text.parse().expect("FLOWMILL_FUZZ"));
     let mut engine = driver();
     for number in 0..count {
         let text = Author { fresh: &mut fresh, names: 0, loops: 0 }.module(4);
@@ -419,7 +456,6 @@ fn random_programs_give_what_the_driver_gives_and_the_same_bytes_on_every_instru
             for (index, (a, b)) in got[buffer].iter().zip(&want[buffer]).enumerate() {
                 let same = if buffer == 1 { close(*a, *b, 1e-5, 1e-5) } else { a.to_bits() == b.to_bits() };
                 if !same {
-                    std::fs::write("/tmp/flowmill_fuzz.wgsl", &text).ok();
                     let (row, column) = (index / width, index % width);
                     panic!(
                         "program {number}, buffer {buffer}, row {row}, value {column}: {a:?} ({:#x}), not {b:?} ({:#x})\n{text}",
@@ -430,4 +466,23 @@ fn random_programs_give_what_the_driver_gives_and_the_same_bytes_on_every_instru
             }
         }
     }
+}
+
+#[test]
+fn a_changed_operator_changes_what_a_random_program_gives() {
+    let mut fresh = Fresh::new(0x904);
+    let text = Author { fresh: &mut fresh, names: 0, loops: 0 }.module(3);
+    let (rows, floats, words) = (rows(&mut fresh), poison(ROWS * 8), poison(ROWS * 7));
+    let run = |text: &str| {
+        let desc = kernel("fuzz_changed", text, &["rows", "floats", "words"]);
+        let buffers = executor(&desc, &[&rows, &floats, &words], &[], [2, 1, 1]);
+        buffers.iter().flatten().map(|word| word.to_bits()).collect::<Vec<_>>()
+    };
+    let right = run(&text);
+    let changed = |(at, from): (usize, &str)| format!("{} ^ {}", &text[..at], &text[at + from.len()..]);
+    let seen = text.match_indices(" | ").take(24).filter(|&place| {
+        let text = changed(place);
+        flowmill::engine::reflect(&text).is_ok() && run(&text) != right
+    });
+    assert!(seen.count() > 0);
 }
