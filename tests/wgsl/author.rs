@@ -127,7 +127,8 @@ impl<'a> Author<'a> {
                     2 => format!("{}({a}, {b})", self.pick(&["min", "max"])),
                     3 => format!("{}({a})", self.pick(&["abs", "floor", "ceil", "trunc", "sign", "round", "-"])),
                     4 => format!("limit({a} / (abs({b}) + 0.5))"),
-                    5 => format!("sqrt(abs({a}))"),
+                    // No square root: the driver makes sqrt(x) * sqrt(x) an x, and a comparison may tell the two apart.
+                    5 => format!("fract({a})"),
                     6 => format!("f32({} & 1023)", sub(self, Type::I)),
                     7 => self.component(Scalar::F, scope, depth),
                     _ => format!("clamp({a}, -3.0, abs({b}))"),
