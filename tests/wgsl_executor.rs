@@ -1,6 +1,8 @@
 //! The WGSL executor against the software Vulkan driver: the language construct by construct, random programs, the environments;
 //! what it refuses; what its checked mode finds.
 
+#[path = "wgsl/author.rs"]
+mod author;
 #[path = "wgsl/checked.rs"]
 mod checked;
 mod common;

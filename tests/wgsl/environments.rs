@@ -96,7 +96,7 @@ fn states_rollouts_and_statistics_of_every_environment_are_the_drivers() {
                 .iter()
                 .zip(want)
                 .enumerate()
-                .filter(|(_, (a, b))| a.to_bits() != b.to_bits() && !close(**a, **b, 2e-3, 2e-3));
+                .filter(|(_, (a, b))| a.to_bits() != b.to_bits() && !close(**a, **b, 2e-5, 2e-5));
             let first = wrong.next();
             assert_eq!(first, None, "{}: {name}, {} more of {}", env.manifest.name, wrong.count(), got.len());
         }
