@@ -172,7 +172,7 @@ Two jobs, as training runs them, at two shapes:
   through the frozen network; log-density and the critic's value are stored beside the action.
 - *step*: one optimiser step on 2048 rows. Rows are gathered in shuffled order and times drawn; frozen and current velocity at the
   interpolated points, clipped ratio loss, Brownian term, entropy, value loss, KL; all gradients, joint norm clipping, AdamW.
-- *A*: MultiGoal with the preset `quick`: observation 4, action 2, hidden 32-32 (mish), embedding 16, 4 midpoint steps.
+- *A*: MultiGoal with the preset `quick` and mish instead of tanh: observation 4, action 2, hidden 32-32, embedding 16, 4 midpoint steps.
 - *B*: a quadruped's widths: observation 48, action 12, hidden 128-128-128 (elu), embedding 64, 12 midpoint steps.
 
 A cell is the median over the rounds in milliseconds, GFLOP/s of matrix products, and half the range of the rounds. All columns count the

@@ -9,7 +9,7 @@ use flowmill::train::{TrainOptions, Trainer};
 
 use crate::widths::quadruped;
 
-/// Names of the shapes: A is MultiGoal with the preset `quick`, B has the widths of a quadruped.
+/// Names of the shapes: A is MultiGoal with the preset `quick` and mish, B has the widths of a quadruped.
 pub const SHAPES: [&str; 2] = ["A", "B"];
 
 /// Names of the jobs: a dispatch of the rollout's policy, one optimiser step.
@@ -39,6 +39,10 @@ pub fn shape(name: &str, rows: usize) -> Result<(Environment, Algorithm)> {
         config.train.hidden = vec![128, 128, 128];
         config
     };
+    if name == "A" {
+        // The dearer activation, which the peer computes as well.
+        config.train.activation = flowmill::nn::Activation::Mish;
+    }
     config.train.num_envs = rows;
     config.train.horizon = 1;
     config.train.epochs = EPOCHS;

@@ -159,7 +159,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
             tile[(40u + (c + 6u)) * 8u + row_lane] = a6;
             tile[(40u + (c + 7u)) * 8u + row_lane] = a7;
         }
-        // [rows, 32]: add_9, add_10, mish_11, add_23
+        // [rows, 32]: add_9, add_10, tanh_11, add_23
         let mul_6 = f32(i0) * 2.0f;
         let add_20 = mul_6 + 1.0f;
         for (var f = 0u; f < 32u * once; f++) {
@@ -168,13 +168,13 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
             let add_9 = dense_1 + gather_7;
             let dense_8 = tile[(40u + f) * 8u + row_lane];
             let add_10 = dense_8 + add_9;
-            let mish_11 = mish4(add_10);
-            tile[(72u + f) * 8u + row_lane] = mish_11;
+            let tanh_11 = tanh4(add_10);
+            tile[(72u + f) * 8u + row_lane] = tanh_11;
             let gather_21 = frozen_f32[3584u + u32(add_20) * 32u + f];
             let add_23 = dense_1 + gather_21;
             tile[(104u + f) * 8u + row_lane] = add_23;
         }
-        // dense_12 [rows, 32] = mish_11 [32] · old.mlp.1.w + old.mlp.1.b
+        // dense_12 [rows, 32] = tanh_11 [32] · old.mlp.1.w + old.mlp.1.b
         for (var c = 0u; c < 32u * once; c += 8u) {
             let b0 = frozen[(c + 2064u) / 4u];
             var a0 = vec4f(b0.x);
@@ -217,13 +217,13 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
             tile[(40u + (c + 6u)) * 8u + row_lane] = a6;
             tile[(40u + (c + 7u)) * 8u + row_lane] = a7;
         }
-        // [rows, 32]: mish_13
+        // [rows, 32]: tanh_13
         for (var f = 0u; f < 32u * once; f++) {
             let dense_12 = tile[(40u + f) * 8u + row_lane];
-            let mish_13 = mish4(dense_12);
-            tile[(72u + f) * 8u + row_lane] = mish_13;
+            let tanh_13 = tanh4(dense_12);
+            tile[(72u + f) * 8u + row_lane] = tanh_13;
         }
-        // dense_14 [rows, 2] = mish_13 [32] · old.mlp.2.w + old.mlp.2.b
+        // dense_14 [rows, 2] = tanh_13 [32] · old.mlp.2.w + old.mlp.2.b
         {
             let c = 0u;
             let b0 = frozen[(c + 2224u) / 4u];
@@ -291,15 +291,15 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
             tile[(42u + (c + 6u)) * 8u + row_lane] = a6;
             tile[(42u + (c + 7u)) * 8u + row_lane] = a7;
         }
-        // [rows, 32]: add_24, mish_25
+        // [rows, 32]: add_24, tanh_25
         for (var f = 0u; f < 32u * once; f++) {
             let dense_22 = tile[(42u + f) * 8u + row_lane];
             let add_23 = tile[(104u + f) * 8u + row_lane];
             let add_24 = dense_22 + add_23;
-            let mish_25 = mish4(add_24);
-            tile[(136u + f) * 8u + row_lane] = mish_25;
+            let tanh_25 = tanh4(add_24);
+            tile[(136u + f) * 8u + row_lane] = tanh_25;
         }
-        // dense_26 [rows, 32] = mish_25 [32] · old.mlp.1.w + old.mlp.1.b
+        // dense_26 [rows, 32] = tanh_25 [32] · old.mlp.1.w + old.mlp.1.b
         for (var c = 0u; c < 32u * once; c += 8u) {
             let b0 = frozen[(c + 2064u) / 4u];
             var a0 = vec4f(b0.x);
@@ -342,13 +342,13 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
             tile[(40u + (c + 6u)) * 8u + row_lane] = a6;
             tile[(40u + (c + 7u)) * 8u + row_lane] = a7;
         }
-        // [rows, 32]: mish_27
+        // [rows, 32]: tanh_27
         for (var f = 0u; f < 32u * once; f++) {
             let dense_26 = tile[(40u + f) * 8u + row_lane];
-            let mish_27 = mish4(dense_26);
-            tile[(72u + f) * 8u + row_lane] = mish_27;
+            let tanh_27 = tanh4(dense_26);
+            tile[(72u + f) * 8u + row_lane] = tanh_27;
         }
-        // dense_28 [rows, 2] = mish_27 [32] · old.mlp.2.w + old.mlp.2.b
+        // dense_28 [rows, 2] = tanh_27 [32] · old.mlp.2.w + old.mlp.2.b
         {
             let c = 0u;
             let b0 = frozen[(c + 2224u) / 4u];
@@ -460,13 +460,13 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(4u + (c + 6u)) * 8u + row_lane] = a6;
         tile[(4u + (c + 7u)) * 8u + row_lane] = a7;
     }
-    // [rows, 32]: mish_57
+    // [rows, 32]: tanh_57
     for (var f = 0u; f < 32u * once; f++) {
         let dense_56 = tile[(4u + f) * 8u + row_lane];
-        let mish_57 = mish4(dense_56);
-        tile[(40u + f) * 8u + row_lane] = mish_57;
+        let tanh_57 = tanh4(dense_56);
+        tile[(40u + f) * 8u + row_lane] = tanh_57;
     }
-    // dense_58 [rows, 32] = mish_57 [32] · critic.mlp.1.w + critic.mlp.1.b
+    // dense_58 [rows, 32] = tanh_57 [32] · critic.mlp.1.w + critic.mlp.1.b
     for (var c = 0u; c < 32u * once; c += 8u) {
         let b0 = params[(c + 3416u) / 4u];
         var a0 = vec4f(b0.x);
@@ -509,13 +509,13 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(c + 6u) * 8u + row_lane] = a6;
         tile[(c + 7u) * 8u + row_lane] = a7;
     }
-    // [rows, 32]: mish_59
+    // [rows, 32]: tanh_59
     for (var f = 0u; f < 32u * once; f++) {
         let dense_58 = tile[f * 8u + row_lane];
-        let mish_59 = mish4(dense_58);
-        tile[(40u + f) * 8u + row_lane] = mish_59;
+        let tanh_59 = tanh4(dense_58);
+        tile[(40u + f) * 8u + row_lane] = tanh_59;
     }
-    // dense_60 [rows, 1] = mish_59 [32] · critic.mlp.2.w + critic.mlp.2.b
+    // dense_60 [rows, 1] = tanh_59 [32] · critic.mlp.2.w + critic.mlp.2.b
     {
         let c = 0u;
         let b0 = params[(c + 3576u) / 4u];

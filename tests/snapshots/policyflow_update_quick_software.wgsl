@@ -190,17 +190,17 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(78u + (c + 6u)) * 8u + row_lane] = a6;
         tile[(78u + (c + 7u)) * 8u + row_lane] = a7;
     }
-    // [rows, 32]: add_25, add_26, mish_27
+    // [rows, 32]: add_25, add_26, tanh_27
     for (var f = 0u; f < 32u * once; f++) {
         let gather_16 = tile[(4u + f) * 8u + row_lane];
         let dense_17 = tile[(36u + f) * 8u + row_lane];
         let add_25 = gather_16 + dense_17;
         let dense_24 = tile[(78u + f) * 8u + row_lane];
         let add_26 = dense_24 + add_25;
-        let mish_27 = mish4(add_26);
-        tile[(110u + f) * 8u + row_lane] = mish_27;
+        let tanh_27 = tanh4(add_26);
+        tile[(110u + f) * 8u + row_lane] = tanh_27;
     }
-    // dense_28 [rows, 32] = mish_27 [32] · old.mlp.1.w + old.mlp.1.b
+    // dense_28 [rows, 32] = tanh_27 [32] · old.mlp.1.w + old.mlp.1.b
     for (var c = 0u; c < 32u * once; c += 8u) {
         let b0 = frozen[(c + 2064u) / 4u];
         var a0 = vec4f(b0.x);
@@ -243,13 +243,13 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(4u + (c + 6u)) * 8u + row_lane] = a6;
         tile[(4u + (c + 7u)) * 8u + row_lane] = a7;
     }
-    // [rows, 32]: mish_29
+    // [rows, 32]: tanh_29
     for (var f = 0u; f < 32u * once; f++) {
         let dense_28 = tile[(4u + f) * 8u + row_lane];
-        let mish_29 = mish4(dense_28);
-        tile[(36u + f) * 8u + row_lane] = mish_29;
+        let tanh_29 = tanh4(dense_28);
+        tile[(36u + f) * 8u + row_lane] = tanh_29;
     }
-    // dense_30 [rows, 2] = mish_29 [32] · old.mlp.2.w + old.mlp.2.b
+    // dense_30 [rows, 2] = tanh_29 [32] · old.mlp.2.w + old.mlp.2.b
     {
         let c = 0u;
         let b0 = frozen[(c + 2224u) / 4u];
@@ -370,14 +370,14 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(22u + (c + 6u)) * 8u + row_lane] = a6;
         tile[(22u + (c + 7u)) * 8u + row_lane] = a7;
     }
-    // [rows, 16]: mish_61, mishslope_180
+    // [rows, 16]: mish_61, mishslope_185
     for (var f = 0u; f < 16u * once; f++) {
         let dense_60 = tile[(22u + f) * 8u + row_lane];
         let mish_61 = mish4(dense_60);
         tile[(38u + f) * 8u + row_lane] = mish_61;
         scratch[scratch_base + (289u + f) * 8u + row_lane] = mish_61;
-        let mishslope_180 = mish_slope4(dense_60);
-        tile[(74u + f) * 8u + row_lane] = mishslope_180;
+        let mishslope_185 = mish_slope4(dense_60);
+        tile[(74u + f) * 8u + row_lane] = mishslope_185;
     }
     // dense_62 [rows, 16] = mish_61 [16] · actor.t2.w + actor.t2.b
     for (var c = 0u; c < 16u * once; c += 8u) {
@@ -489,16 +489,17 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(6u + (c + 6u)) * 8u + row_lane] = a6;
         tile[(6u + (c + 7u)) * 8u + row_lane] = a7;
     }
-    // [rows, 32]: mish_65, mishslope_176
+    // [rows, 32]: tanh_65, mul_180, sub_181
     for (var f = 0u; f < 32u * once; f++) {
         let dense_64 = tile[(6u + f) * 8u + row_lane];
-        let mish_65 = mish4(dense_64);
-        tile[(90u + f) * 8u + row_lane] = mish_65;
-        scratch[scratch_base + (175u + f) * 8u + row_lane] = mish_65;
-        let mishslope_176 = mish_slope4(dense_64);
-        tile[(122u + f) * 8u + row_lane] = mishslope_176;
+        let tanh_65 = tanh4(dense_64);
+        tile[(90u + f) * 8u + row_lane] = tanh_65;
+        scratch[scratch_base + (175u + f) * 8u + row_lane] = tanh_65;
+        let mul_180 = tanh_65 * tanh_65;
+        let sub_181 = 1.0f - mul_180;
+        tile[(122u + f) * 8u + row_lane] = sub_181;
     }
-    // dense_66 [rows, 32] = mish_65 [32] · actor.mlp.1.w + actor.mlp.1.b
+    // dense_66 [rows, 32] = tanh_65 [32] · actor.mlp.1.w + actor.mlp.1.b
     for (var c = 0u; c < 32u * once; c += 8u) {
         let b0 = params[(c + 2064u) / 4u];
         var a0 = vec4f(b0.x);
@@ -541,16 +542,17 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(6u + (c + 6u)) * 8u + row_lane] = a6;
         tile[(6u + (c + 7u)) * 8u + row_lane] = a7;
     }
-    // [rows, 32]: mish_67, mishslope_173
+    // [rows, 32]: tanh_67, mul_176, sub_177
     for (var f = 0u; f < 32u * once; f++) {
         let dense_66 = tile[(6u + f) * 8u + row_lane];
-        let mish_67 = mish4(dense_66);
-        tile[(90u + f) * 8u + row_lane] = mish_67;
-        scratch[scratch_base + (141u + f) * 8u + row_lane] = mish_67;
-        let mishslope_173 = mish_slope4(dense_66);
-        tile[(154u + f) * 8u + row_lane] = mishslope_173;
+        let tanh_67 = tanh4(dense_66);
+        tile[(90u + f) * 8u + row_lane] = tanh_67;
+        scratch[scratch_base + (141u + f) * 8u + row_lane] = tanh_67;
+        let mul_176 = tanh_67 * tanh_67;
+        let sub_177 = 1.0f - mul_176;
+        tile[(154u + f) * 8u + row_lane] = sub_177;
     }
-    // dense_68 [rows, 2] = mish_67 [32] · actor.mlp.2.w + actor.mlp.2.b
+    // dense_68 [rows, 2] = tanh_67 [32] · actor.mlp.2.w + actor.mlp.2.b
     {
         let c = 0u;
         let b0 = params[(c + 2224u) / 4u];
@@ -618,16 +620,16 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         let log_95 = log(add_94);
         let add_103 = log_95 + div_102;
         let add_104 = add_103 + (-0.5f);
-        let mul_159 = sub_86 * 0.125f;
-        let add_160 = mul_159 + mul_159;
-        let mul_161 = broadcast_19 * add_160;
-        tile[(10u + f) * 8u + row_lane] = mul_161;
+        let mul_162 = sub_86 * 0.125f;
+        let add_163 = mul_162 + mul_162;
+        let mul_164 = broadcast_19 * add_163;
+        tile[(10u + f) * 8u + row_lane] = mul_164;
         sum_80 += add_79;
         sum_88 += mul_87;
         sum_105 += add_104;
     }
     scratch[scratch_base + 5u * 8u + row_lane] = select(vec4f(0.0), sum_105, valid);
-    // [rows, 1]: sub_81, exp_82, div_90 … sub_183
+    // [rows, 1]: sub_81, exp_82, div_90 … sub_188
     let logp_old_5 = vec4f(rollout_f32[1589248u + sample.x * 1u + 0u], rollout_f32[1589248u + sample.y * 1u + 0u], rollout_f32[1589248u + sample.z * 1u + 0u], rollout_f32[1589248u + sample.w * 1u + 0u]);
     let sub_81 = sum_80 - logp_old_5;
     let exp_82 = exp(sub_81);
@@ -646,19 +648,19 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
     let abs_134 = abs(add_133);
     let less_136 = select(vec4f(0.0), vec4f(1.0), vec4f(0.2f) < abs_134);
     scratch[scratch_base + 6u * 8u + row_lane] = select(vec4f(0.0), less_136, valid);
-    let less_148 = select(vec4f(0.0), vec4f(1.0), mul_111 < mul_110);
-    let select_149 = select(vec4f((-1.0f)), vec4f(0.0f), less_148 != vec4f(0.0));
-    let select_150 = select(vec4f(0.0f), vec4f((-1.0f)), less_148 != vec4f(0.0));
-    let mul_151 = adv_6 * select_150;
-    let mul_152 = adv_6 * select_149;
-    let less_153 = select(vec4f(0.0), vec4f(1.0), vec4f(1.2f) < max_108);
-    let select_154 = select(mul_151, vec4f(0.0f), less_153 != vec4f(0.0));
-    let less_155 = select(vec4f(0.0), vec4f(1.0), exp_82 < vec4f(0.8f));
-    let select_156 = select(select_154, vec4f(0.0f), less_155 != vec4f(0.0));
-    let add_162 = mul_152 + select_156;
-    let mul_163 = exp_82 * add_162;
-    let mul_164 = mul_163 * (-0.5f);
-    let sub_183 = (-0.001f) - mul_163;
+    let less_151 = select(vec4f(0.0), vec4f(1.0), mul_111 < mul_110);
+    let select_152 = select(vec4f((-1.0f)), vec4f(0.0f), less_151 != vec4f(0.0));
+    let select_153 = select(vec4f(0.0f), vec4f((-1.0f)), less_151 != vec4f(0.0));
+    let mul_154 = adv_6 * select_153;
+    let mul_155 = adv_6 * select_152;
+    let less_156 = select(vec4f(0.0), vec4f(1.0), vec4f(1.2f) < max_108);
+    let select_157 = select(mul_154, vec4f(0.0f), less_156 != vec4f(0.0));
+    let less_158 = select(vec4f(0.0), vec4f(1.0), exp_82 < vec4f(0.8f));
+    let select_159 = select(select_157, vec4f(0.0f), less_158 != vec4f(0.0));
+    let add_165 = mul_155 + select_159;
+    let mul_166 = exp_82 * add_165;
+    let mul_167 = mul_166 * (-0.5f);
+    let sub_188 = (-0.001f) - mul_166;
     // [rows, 2]: sum_117
     var sum_117 = vec4f(0.0);
     for (var f = 0u; f < 2u * once; f++) {
@@ -716,16 +718,17 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(12u + (c + 6u)) * 8u + row_lane] = a6;
         tile[(12u + (c + 7u)) * 8u + row_lane] = a7;
     }
-    // [rows, 32]: mish_123, mishslope_145
+    // [rows, 32]: tanh_123, mul_147, sub_148
     for (var f = 0u; f < 32u * once; f++) {
         let dense_122 = tile[(12u + f) * 8u + row_lane];
-        let mish_123 = mish4(dense_122);
-        tile[(90u + f) * 8u + row_lane] = mish_123;
-        scratch[scratch_base + (41u + f) * 8u + row_lane] = mish_123;
-        let mishslope_145 = mish_slope4(dense_122);
-        tile[(186u + f) * 8u + row_lane] = mishslope_145;
+        let tanh_123 = tanh4(dense_122);
+        tile[(90u + f) * 8u + row_lane] = tanh_123;
+        scratch[scratch_base + (41u + f) * 8u + row_lane] = tanh_123;
+        let mul_147 = tanh_123 * tanh_123;
+        let sub_148 = 1.0f - mul_147;
+        tile[(186u + f) * 8u + row_lane] = sub_148;
     }
-    // dense_124 [rows, 32] = mish_123 [32] · critic.mlp.1.w + critic.mlp.1.b
+    // dense_124 [rows, 32] = tanh_123 [32] · critic.mlp.1.w + critic.mlp.1.b
     for (var c = 0u; c < 32u * once; c += 8u) {
         let b0 = params[(c + 3416u) / 4u];
         var a0 = vec4f(b0.x);
@@ -768,16 +771,17 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(12u + (c + 6u)) * 8u + row_lane] = a6;
         tile[(12u + (c + 7u)) * 8u + row_lane] = a7;
     }
-    // [rows, 32]: mish_125, mishslope_142
+    // [rows, 32]: tanh_125, mul_142, sub_144
     for (var f = 0u; f < 32u * once; f++) {
         let dense_124 = tile[(12u + f) * 8u + row_lane];
-        let mish_125 = mish4(dense_124);
-        tile[(90u + f) * 8u + row_lane] = mish_125;
-        scratch[scratch_base + (8u + f) * 8u + row_lane] = mish_125;
-        let mishslope_142 = mish_slope4(dense_124);
-        tile[(218u + f) * 8u + row_lane] = mishslope_142;
+        let tanh_125 = tanh4(dense_124);
+        tile[(90u + f) * 8u + row_lane] = tanh_125;
+        scratch[scratch_base + (8u + f) * 8u + row_lane] = tanh_125;
+        let mul_142 = tanh_125 * tanh_125;
+        let sub_144 = 1.0f - mul_142;
+        tile[(218u + f) * 8u + row_lane] = sub_144;
     }
-    // dense_126 [rows, 1] = mish_125 [32] · critic.mlp.2.w + critic.mlp.2.b
+    // dense_126 [rows, 1] = tanh_125 [32] · critic.mlp.2.w + critic.mlp.2.b
     {
         let c = 0u;
         let b0 = params[(c + 3576u) / 4u];
@@ -863,15 +867,15 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(12u + (c + 6u)) * 8u + row_lane] = a6;
         tile[(12u + (c + 7u)) * 8u + row_lane] = a7;
     }
-    // [rows, 32]: mul_143
+    // [rows, 32]: mul_145
     for (var f = 0u; f < 32u * once; f++) {
         let dense_141 = tile[(12u + f) * 8u + row_lane];
-        let mishslope_142 = tile[(218u + f) * 8u + row_lane];
-        let mul_143 = dense_141 * mishslope_142;
-        tile[(90u + f) * 8u + row_lane] = mul_143;
-        scratch[scratch_base + (73u + f) * 8u + row_lane] = select(vec4f(0.0), mul_143, valid);
+        let sub_144 = tile[(218u + f) * 8u + row_lane];
+        let mul_145 = dense_141 * sub_144;
+        tile[(90u + f) * 8u + row_lane] = mul_145;
+        scratch[scratch_base + (73u + f) * 8u + row_lane] = select(vec4f(0.0), mul_145, valid);
     }
-    // dense_144 [rows, 32] = mul_143 [32] · critic.mlp.1.wᵀ
+    // dense_146 [rows, 32] = mul_145 [32] · critic.mlp.1.wᵀ
     for (var c = 0u; c < 32u * once; c += 8u) {
         var a0 = vec4f(0.0);
         var a1 = vec4f(0.0);
@@ -912,33 +916,33 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(12u + (c + 6u)) * 8u + row_lane] = a6;
         tile[(12u + (c + 7u)) * 8u + row_lane] = a7;
     }
-    // [rows, 32]: mul_146
+    // [rows, 32]: mul_149
     for (var f = 0u; f < 32u * once; f++) {
-        let dense_144 = tile[(12u + f) * 8u + row_lane];
-        let mishslope_145 = tile[(186u + f) * 8u + row_lane];
-        let mul_146 = dense_144 * mishslope_145;
-        scratch[scratch_base + (109u + f) * 8u + row_lane] = select(vec4f(0.0), mul_146, valid);
+        let dense_146 = tile[(12u + f) * 8u + row_lane];
+        let sub_148 = tile[(186u + f) * 8u + row_lane];
+        let mul_149 = dense_146 * sub_148;
+        scratch[scratch_base + (109u + f) * 8u + row_lane] = select(vec4f(0.0), mul_149, valid);
     }
-    // [rows, 2]: broadcast_165, mul_166, add_167 … mul_182
+    // [rows, 2]: broadcast_168, mul_169, add_170 … mul_187
     for (var f = 0u; f < 2u * once; f++) {
         let div_71 = tile[(8u + f) * 8u + row_lane];
-        let mul_166 = div_71 * mul_164;
-        let add_167 = mul_166 + mul_166;
+        let mul_169 = div_71 * mul_167;
+        let add_170 = mul_169 + mul_169;
         let actor_log_std_31 = params_f32[2228u + f];
         let max_35 = max(actor_log_std_31, (-20.0f));
         let min_37 = min(max_35, 4.0f);
         let exp_38 = exp(min_37);
-        let div_168 = add_167 / exp_38;
-        let mul_169 = div_71 * div_168;
-        let neg_170 = -mul_169;
-        let mul_161 = tile[(10u + f) * 8u + row_lane];
-        let sub_171 = mul_161 - div_168;
-        tile[f * 8u + row_lane] = sub_171;
-        scratch[scratch_base + (173u + f) * 8u + row_lane] = select(vec4f(0.0), sub_171, valid);
-        let mul_182 = exp_38 * neg_170;
-        tile[(2u + f) * 8u + row_lane] = mul_182;
+        let div_171 = add_170 / exp_38;
+        let mul_172 = div_71 * div_171;
+        let neg_173 = -mul_172;
+        let mul_164 = tile[(10u + f) * 8u + row_lane];
+        let sub_174 = mul_164 - div_171;
+        tile[f * 8u + row_lane] = sub_174;
+        scratch[scratch_base + (173u + f) * 8u + row_lane] = select(vec4f(0.0), sub_174, valid);
+        let mul_187 = exp_38 * neg_173;
+        tile[(2u + f) * 8u + row_lane] = mul_187;
     }
-    // dense_172 [rows, 32] = sub_171 [2] · actor.mlp.2.wᵀ
+    // dense_175 [rows, 32] = sub_174 [2] · actor.mlp.2.wᵀ
     for (var c = 0u; c < 32u * once; c += 8u) {
         var a0 = vec4f(0.0);
         var a1 = vec4f(0.0);
@@ -977,15 +981,15 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(4u + (c + 6u)) * 8u + row_lane] = a6;
         tile[(4u + (c + 7u)) * 8u + row_lane] = a7;
     }
-    // [rows, 32]: mul_174
+    // [rows, 32]: mul_178
     for (var f = 0u; f < 32u * once; f++) {
-        let dense_172 = tile[(4u + f) * 8u + row_lane];
-        let mishslope_173 = tile[(154u + f) * 8u + row_lane];
-        let mul_174 = dense_172 * mishslope_173;
-        tile[(36u + f) * 8u + row_lane] = mul_174;
-        scratch[scratch_base + (207u + f) * 8u + row_lane] = select(vec4f(0.0), mul_174, valid);
+        let dense_175 = tile[(4u + f) * 8u + row_lane];
+        let sub_177 = tile[(154u + f) * 8u + row_lane];
+        let mul_178 = dense_175 * sub_177;
+        tile[(36u + f) * 8u + row_lane] = mul_178;
+        scratch[scratch_base + (207u + f) * 8u + row_lane] = select(vec4f(0.0), mul_178, valid);
     }
-    // dense_175 [rows, 32] = mul_174 [32] · actor.mlp.1.wᵀ
+    // dense_179 [rows, 32] = mul_178 [32] · actor.mlp.1.wᵀ
     for (var c = 0u; c < 32u * once; c += 8u) {
         var a0 = vec4f(0.0);
         var a1 = vec4f(0.0);
@@ -1026,15 +1030,15 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(4u + (c + 6u)) * 8u + row_lane] = a6;
         tile[(4u + (c + 7u)) * 8u + row_lane] = a7;
     }
-    // [rows, 32]: mul_177
+    // [rows, 32]: mul_182
     for (var f = 0u; f < 32u * once; f++) {
-        let dense_175 = tile[(4u + f) * 8u + row_lane];
-        let mishslope_176 = tile[(122u + f) * 8u + row_lane];
-        let mul_177 = dense_175 * mishslope_176;
-        tile[(36u + f) * 8u + row_lane] = mul_177;
-        scratch[scratch_base + (241u + f) * 8u + row_lane] = select(vec4f(0.0), mul_177, valid);
+        let dense_179 = tile[(4u + f) * 8u + row_lane];
+        let sub_181 = tile[(122u + f) * 8u + row_lane];
+        let mul_182 = dense_179 * sub_181;
+        tile[(36u + f) * 8u + row_lane] = mul_182;
+        scratch[scratch_base + (241u + f) * 8u + row_lane] = select(vec4f(0.0), mul_182, valid);
     }
-    // dense_178 [rows, 16] = mul_177 [32] · actor.mlp.0.w[2..18]ᵀ
+    // dense_183 [rows, 16] = mul_182 [32] · actor.mlp.0.w[2..18]ᵀ
     for (var c = 0u; c < 16u * once; c += 8u) {
         var a0 = vec4f(0.0);
         var a1 = vec4f(0.0);
@@ -1083,7 +1087,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(4u + (c + 7u)) * 8u + row_lane] = a7;
         scratch[scratch_base + (305u + (c + 7u)) * 8u + row_lane] = select(vec4f(0.0), a7, valid);
     }
-    // dense_179 [rows, 16] = dense_178 [16] · actor.t2.wᵀ
+    // dense_184 [rows, 16] = dense_183 [16] · actor.t2.wᵀ
     for (var c = 0u; c < 16u * once; c += 8u) {
         var a0 = vec4f(0.0);
         var a1 = vec4f(0.0);
@@ -1124,23 +1128,23 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         tile[(20u + (c + 6u)) * 8u + row_lane] = a6;
         tile[(20u + (c + 7u)) * 8u + row_lane] = a7;
     }
-    // [rows, 16]: mul_181
+    // [rows, 16]: mul_186
     for (var f = 0u; f < 16u * once; f++) {
-        let dense_179 = tile[(20u + f) * 8u + row_lane];
-        let mishslope_180 = tile[(74u + f) * 8u + row_lane];
-        let mul_181 = dense_179 * mishslope_180;
-        scratch[scratch_base + (323u + f) * 8u + row_lane] = select(vec4f(0.0), mul_181, valid);
+        let dense_184 = tile[(20u + f) * 8u + row_lane];
+        let mishslope_185 = tile[(74u + f) * 8u + row_lane];
+        let mul_186 = dense_184 * mishslope_185;
+        scratch[scratch_base + (323u + f) * 8u + row_lane] = select(vec4f(0.0), mul_186, valid);
     }
-    // [rows, 2]: broadcast_184, add_185, select_187, select_189
+    // [rows, 2]: broadcast_189, add_190, select_192, select_194
     for (var f = 0u; f < 2u * once; f++) {
-        let mul_182 = tile[(2u + f) * 8u + row_lane];
-        let add_185 = mul_182 + sub_183;
+        let mul_187 = tile[(2u + f) * 8u + row_lane];
+        let add_190 = mul_187 + sub_188;
         let actor_log_std_31 = params_f32[2228u + f];
         let max_35 = max(actor_log_std_31, (-20.0f));
-        let less_186 = select(0.0, 1.0, 4.0f < max_35);
-        let select_187 = select(add_185, vec4f(0.0f), vec4f(less_186) != vec4f(0.0));
-        let less_188 = select(0.0, 1.0, actor_log_std_31 < (-20.0f));
-        let select_189 = select(select_187, vec4f(0.0f), vec4f(less_188) != vec4f(0.0));
-        scratch[scratch_base + (341u + f) * 8u + row_lane] = select(vec4f(0.0), select_189, valid);
+        let less_191 = select(0.0, 1.0, 4.0f < max_35);
+        let select_192 = select(add_190, vec4f(0.0f), vec4f(less_191) != vec4f(0.0));
+        let less_193 = select(0.0, 1.0, actor_log_std_31 < (-20.0f));
+        let select_194 = select(select_192, vec4f(0.0f), vec4f(less_193) != vec4f(0.0));
+        scratch[scratch_base + (341u + f) * 8u + row_lane] = select(vec4f(0.0), select_194, valid);
     }
 }
