@@ -91,10 +91,14 @@ fn wgpu_is_named_only_under_src_engine_gpu() {
 fn the_graph_and_the_engine_use_no_other_module_of_the_crate() {
     let own = |own: &str, line: &str| leaves_module(own, line);
     assert_eq!(offences(&files_below("src/ir"), |line| own("ir", line)), [""; 0]);
-    // The CPU engine picks an instruction set; that module has no path into another either.
+    // The CPU engine picks an instruction set.
     let engine = |line: &str| own("engine", &line.replace("crate::simd::", ""));
     assert_eq!(offences(&files_below("src/engine"), engine), [""; 0]);
-    assert_eq!(offences(&files_below("src/simd"), |line| own("simd", line)), [""; 0]);
+    // Vector draws have the bits of the scalar ones; `crate::kernel` is a macro. Tests know the meaning in f64.
+    let simd = |line: &str| own("simd", &line.replace("crate::rng", "").replace("crate::kernel;", ""));
+    let files: Vec<_> = files_below("src/simd").into_iter().filter(|file| !file.ends_with("tests.rs")).collect();
+    assert_eq!(offences(&files, simd), [""; 0]);
+    assert_eq!(offences(&[PathBuf::from("src/rng.rs")], |line| own("rng", line)), [""; 0]);
 }
 
 #[test]
