@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// A level of vector instructions, chosen once when an engine is opened.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Isa {
-    /// What every processor of the target has (SSE2, NEON); no fused multiply-add.
+    /// What every processor of the target has: SSE2, or NEON with its fused multiply-add.
     Baseline,
     /// AVX2 and FMA.
     Avx2,
@@ -44,6 +44,7 @@ impl Isa {
 impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Baseline if cfg!(target_arch = "aarch64") => "NEON",
             Self::Baseline => "baseline",
             Self::Avx2 => "AVX2",
             Self::Avx512 => "AVX-512",

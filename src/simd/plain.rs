@@ -3,7 +3,8 @@
 use super::Lane;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// Eight `f32`. Multiply-add rounds twice: without the instruction a fused one is a call of the mathematical library.
+/// Eight `f32`. On ARM, where NEON and its fused multiply-add belong to the baseline, they are used. Elsewhere multiply-add
+/// rounds twice: without the instruction a fused one is a call of the mathematical library.
 #[derive(Clone, Copy, PartialEq, Debug)]
 #[repr(C, align(32))]
 pub struct F32x8(pub [f32; 8]);
@@ -90,7 +91,7 @@ fn nearest(x: f32) -> i32 {
 
 impl Lane for F32x8 {
     const N: usize = 8;
-    const FUSED: bool = false;
+    const FUSED: bool = cfg!(target_arch = "aarch64");
     /// All bits or none, which vectorises better than `bool`.
     type Mask = [u32; 8];
     type Bits = [u32; 8];
@@ -111,6 +112,9 @@ impl Lane for F32x8 {
     }
     #[inline(always)]
     fn fma(self, b: Self, c: Self) -> Self {
+        if Self::FUSED {
+            return F32x8(lanes!(i => self.0[i].mul_add(b.0[i], c.0[i])));
+        }
         F32x8(lanes!(i => self.0[i] * b.0[i] + c.0[i]))
     }
     #[inline(always)]
