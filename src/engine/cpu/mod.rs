@@ -3,6 +3,7 @@
 mod pool;
 mod words;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use super::catalogue::{Catalogue, KernelInfo};
@@ -116,7 +117,8 @@ impl Cpu {
         }
         let buffers = &views[..bound.len().min(MAX_BINDINGS)];
         let call = Call { groups: dispatch.groups, immediates: recording.bytes(dispatch.immediates), buffers };
-        let done = self.pool.run(kernel.tasks(&call), &|task, worker| kernel.run(&call, task, worker));
+        let tasks = catch_unwind(AssertUnwindSafe(|| kernel.tasks(&call)));
+        let done = tasks.is_ok_and(|tasks| self.pool.run(tasks, &|task, worker| kernel.run(&call, task, worker)));
         self.counters.dispatches += 1;
         if let (Some(started), Some(totals)) = (started, &mut self.totals) {
             totals.add(dispatch.kernel, &self.scope.path, Some(started.elapsed().as_secs_f64()));
