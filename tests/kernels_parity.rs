@@ -1,4 +1,4 @@
-//! Every handwritten kernel against its twin: fresh inputs, poisoned outputs, tails and odd widths.
+//! Every handwritten kernel against its reference: fresh inputs, poisoned outputs, tails and odd widths.
 
 mod common;
 

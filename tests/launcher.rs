@@ -123,16 +123,18 @@ fn without_cargo_it_says_where_to_get_it() {
 }
 
 #[test]
-fn an_installation_that_fails_or_brings_nothing_is_a_clear_failure() {
+fn an_installation_that_fails_or_brings_nothing_is_told_and_the_tests_run_on_the_cpu_engine() {
+    let on_the_cpu = (0, "cargo test --release\n".to_string());
     let machine = Machine::new();
     machine.stub("bin/apt-get", "case $1 in install) exit 100 ;; esac");
     let (code, log, stderr) = machine.launch(&["--yes", "test"]);
-    assert_eq!((code, log.as_str()), (2, ""));
+    assert_eq!((code, log), on_the_cpu, "{stderr}");
     assert!(stderr.contains("`apt-get install") && stderr.contains("failed"), "{stderr}");
+    assert!(stderr.contains("CPU engine alone"), "{stderr}");
 
     let machine = Machine::new();
     machine.stub("bin/apt-get", "exit 0");
-    let (code, _, stderr) = machine.launch(&["--yes", "test"]);
-    assert_eq!(code, 2);
-    assert!(stderr.contains("brought no Vulkan driver"), "{stderr}");
+    let (code, log, stderr) = machine.launch(&["--yes", "test"]);
+    assert_eq!((code, log), on_the_cpu, "{stderr}");
+    assert!(stderr.contains("brought no Vulkan driver") && stderr.contains("CPU engine alone"), "{stderr}");
 }

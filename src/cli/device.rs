@@ -1,7 +1,7 @@
 //! Which adapter a verb runs on: the options that all such verbs share.
 
 use clap::Args;
-use flowmill::engine::{Engine, EngineOptions};
+use flowmill::engine::{AdapterKind, Engine, EngineOptions};
 
 use super::Failure;
 use super::parse::whole;
@@ -13,7 +13,7 @@ pub struct Device {
     #[arg(long)]
     adapter: Option<String>,
     /// Threads of the CPU engine, by default one for every core; the numbers do not depend on it
-    #[arg(long, value_name = "N", value_parser = whole::<usize>(1, 1024))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>(1, 1024))]
     threads: Option<usize>,
 }
 
@@ -21,6 +21,12 @@ impl Device {
     /// The engine that the options ask for.
     pub fn open(&self, checked: bool) -> Result<Engine, Failure> {
         let adapter = self.adapter.as_deref().unwrap_or("auto").parse()?;
-        Ok(Engine::new(&EngineOptions { adapter, checked, threads: self.threads, ..Default::default() })?)
+        let options = EngineOptions { adapter, checked, threads: self.threads, ..Default::default() };
+        let engine = Engine::new(&options)?;
+        let adapter = engine.adapter();
+        if self.threads.is_some() && adapter.kind != AdapterKind::Cpu {
+            eprintln!("warning: --threads only concerns the CPU engine, and this is adapter `{}`", adapter.name);
+        }
+        Ok(engine)
     }
 }

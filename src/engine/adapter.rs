@@ -108,9 +108,11 @@ pub(super) enum Chosen {
     },
 }
 
-/// Every adapter of this machine, best first; needs no device. `WGPU_BACKEND` narrows the list.
+/// Every adapter of this machine, best first; needs no device. `WGPU_BACKEND` narrows the list, and `FLOWMILL_ISA` is the
+/// CPU engine's instruction set where it is one that the processor has.
 pub fn adapters() -> Vec<AdapterSummary> {
-    let cpu = cpu_summary(default_threads(), Isa::detect());
+    // A value that no engine would take is refused by whoever opens one; a list has no room for that.
+    let cpu = cpu_summary(default_threads(), isa_of_environment().unwrap_or_else(|_| Isa::detect()));
     numbered(gpu::ranked(false).into_iter().map(|(summary, _)| summary).collect(), cpu)
 }
 
@@ -120,7 +122,10 @@ pub(super) fn choose(options: &EngineOptions) -> Result<(AdapterSummary, Chosen)
     if threads == 0 || threads > MAX_THREADS {
         return Err(EngineError::Threads { threads });
     }
-    let isa = options.isa.map_or_else(isa_of_environment, Ok)?;
+    let isa = match options.isa {
+        Some(isa) => isa.within(Isa::detect()).map_err(EngineError::Isa)?,
+        None => isa_of_environment()?,
+    };
     let cpu = cpu_summary(threads, isa);
     // Without a look for drivers, which takes longer than everything else that the CPU engine does at its start.
     let gpus = if options.adapter == AdapterChoice::Cpu { Vec::new() } else { gpu::ranked(options.checked) };
@@ -305,6 +310,19 @@ mod tests {
         let error = pick(&AdapterChoice::Software, None, &list()[..3]).unwrap_err().to_string();
         for part in ["no software adapter", "mesa-vulkan-drivers", "vulkan-swrast"] {
             assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_instruction_set_that_the_processor_lacks_is_refused() {
+        for isa in [Isa::Baseline, Isa::Avx2, Isa::Avx512] {
+            let options = EngineOptions { adapter: AdapterChoice::Cpu, isa: Some(isa), ..Default::default() };
+            let chosen = choose(&options);
+            if isa <= Isa::detect() {
+                assert!(matches!(chosen, Ok((_, Chosen::Cpu { isa: taken, .. })) if taken == isa), "{isa}");
+            } else {
+                assert!(matches!(chosen, Err(EngineError::Isa(why)) if why.contains("this processor has no")), "{isa}");
+            }
         }
     }
 

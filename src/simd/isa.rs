@@ -34,6 +34,14 @@ impl Isa {
         Self::Baseline
     }
 
+    /// This level where `best` reaches it, else what to say.
+    pub(crate) fn within(self, best: Self) -> Result<Self, String> {
+        if self > best {
+            return Err(format!("this processor has no {self}; its best instruction set is {best}"));
+        }
+        Ok(self)
+    }
+
     /// Every level that this processor has, lowest first.
     pub fn available() -> impl Iterator<Item = Self> {
         let best = Self::detect();
@@ -63,10 +71,19 @@ impl FromStr for Isa {
             "avx512" => Self::Avx512,
             _ => return Err(format!("unknown instruction set `{text}`, expected baseline, avx2 or avx512")),
         };
-        let best = Self::detect();
-        if isa > best {
-            return Err(format!("this processor has no {isa}; its best instruction set is {best}"));
-        }
-        Ok(isa)
+        isa.within(Self::detect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_above_the_best_one_is_refused_in_one_line() {
+        let refusal = Isa::Avx512.within(Isa::Avx2).unwrap_err();
+        assert_eq!(refusal, "this processor has no AVX-512; its best instruction set is AVX2");
+        assert_eq!(Isa::Avx2.within(Isa::Avx512), Ok(Isa::Avx2));
+        assert_eq!(Isa::Baseline.within(Isa::Baseline), Ok(Isa::Baseline));
     }
 }

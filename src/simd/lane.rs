@@ -52,14 +52,10 @@ pub trait Lane:
     fn floor(self) -> Self;
     /// `self < b`
     fn lt(self, b: Self) -> Self::Mask;
-    /// `self <= b`
-    fn le(self, b: Self) -> Self::Mask;
     /// `self == b`
     fn eq(self, b: Self) -> Self::Mask;
     /// `mask ? yes : no`
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
-    /// Both.
-    fn mask_and(a: Self::Mask, b: Self::Mask) -> Self::Mask;
     /// Whether the mask holds in some lane.
     fn any(mask: Self::Mask) -> bool;
 
@@ -117,10 +113,5 @@ pub trait Lane:
     #[inline(always)]
     fn gt(self, b: Self) -> Self::Mask {
         b.lt(self)
-    }
-    /// `self >= b`
-    #[inline(always)]
-    fn ge(self, b: Self) -> Self::Mask {
-        b.le(self)
     }
 }

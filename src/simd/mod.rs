@@ -26,8 +26,7 @@ pub use x86::{Avx2, Avx512};
 /// Compiles a function that is generic over [`Lane`] once per instruction set.
 ///
 /// `kernel! { pub fn pick(a: A, b: B) = generic; }` defines `pick(isa) -> unsafe fn(A, B)`; `generic::<V>(a, b)` must be
-/// an `#[inline(always)]` unsafe function. The pointer may only be called where
-/// the processor has the instruction set: see [`Isa::detect`].
+/// an `#[inline(always)]` unsafe function. A level that the processor lacks becomes its best one.
 #[macro_export]
 macro_rules! kernel {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) = $($generic:ident)::+ $([$($extra:tt)*])?;) => {
@@ -49,7 +48,7 @@ macro_rules! kernel {
                 // SAFETY: as above; the instruction set is that of this function.
                 unsafe { $($generic)::+::<$crate::simd::Avx512 $(, $($extra)*)?>($($arg),*) }
             }
-            match isa {
+            match isa.min($crate::simd::Isa::detect()) {
                 #[cfg(target_arch = "x86_64")]
                 $crate::simd::Isa::Avx2 => avx2,
                 #[cfg(target_arch = "x86_64")]

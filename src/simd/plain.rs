@@ -142,20 +142,12 @@ impl Lane for F32x8 {
         lanes!(i => ones(self.0[i] < b.0[i]))
     }
     #[inline(always)]
-    fn le(self, b: Self) -> [u32; 8] {
-        lanes!(i => ones(self.0[i] <= b.0[i]))
-    }
-    #[inline(always)]
     fn eq(self, b: Self) -> [u32; 8] {
         lanes!(i => ones(self.0[i] == b.0[i]))
     }
     #[inline(always)]
     fn select(mask: [u32; 8], yes: Self, no: Self) -> Self {
         F32x8(lanes!(i => f32::from_bits((mask[i] & yes.0[i].to_bits()) | (!mask[i] & no.0[i].to_bits()))))
-    }
-    #[inline(always)]
-    fn mask_and(a: [u32; 8], b: [u32; 8]) -> [u32; 8] {
-        lanes!(i => a[i] & b[i])
     }
     #[inline(always)]
     fn any(mask: [u32; 8]) -> bool {

@@ -105,12 +105,6 @@ impl Lane for Avx2 {
     }
 
     #[inline(always)]
-    fn le(self, b: Self) -> __m256 {
-        // SAFETY: see the head of the file.
-        unsafe { _mm256_cmp_ps::<_CMP_LE_OQ>(self.0, b.0) }
-    }
-
-    #[inline(always)]
     fn eq(self, b: Self) -> __m256 {
         // SAFETY: see the head of the file.
         unsafe { _mm256_cmp_ps::<_CMP_EQ_OQ>(self.0, b.0) }
@@ -120,12 +114,6 @@ impl Lane for Avx2 {
     fn select(mask: __m256, yes: Self, no: Self) -> Self {
         // SAFETY: see the head of the file.
         unsafe { Avx2(_mm256_blendv_ps(no.0, yes.0, mask)) }
-    }
-
-    #[inline(always)]
-    fn mask_and(a: __m256, b: __m256) -> __m256 {
-        // SAFETY: see the head of the file.
-        unsafe { _mm256_and_ps(a, b) }
     }
 
     #[inline(always)]
@@ -326,12 +314,6 @@ impl Lane for Avx512 {
     }
 
     #[inline(always)]
-    fn le(self, b: Self) -> __mmask16 {
-        // SAFETY: see the head of the file.
-        unsafe { _mm512_cmp_ps_mask::<_CMP_LE_OQ>(self.0, b.0) }
-    }
-
-    #[inline(always)]
     fn eq(self, b: Self) -> __mmask16 {
         // SAFETY: see the head of the file.
         unsafe { _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(self.0, b.0) }
@@ -341,11 +323,6 @@ impl Lane for Avx512 {
     fn select(mask: __mmask16, yes: Self, no: Self) -> Self {
         // SAFETY: see the head of the file.
         unsafe { Avx512(_mm512_mask_blend_ps(mask, no.0, yes.0)) }
-    }
-
-    #[inline(always)]
-    fn mask_and(a: __mmask16, b: __mmask16) -> __mmask16 {
-        a & b
     }
 
     #[inline(always)]

@@ -236,7 +236,7 @@ impl Trainer {
         self.compile_seconds
     }
 
-    /// Dispatches that DESIGN allows for one iteration: `2 T + 4 x epochs x minibatches + 16`.
+    /// Dispatches that ARCHITECTURE.md allows for one iteration: `2 T + 4 x epochs x minibatches + 16`.
     pub fn dispatch_budget(&self) -> usize {
         let c = &self.plan.config;
         2 * c.horizon + 4 * c.epochs * c.minibatches + 16

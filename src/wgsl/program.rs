@@ -66,6 +66,8 @@ impl Frame {
 impl Program {
     /// Compiles a module with one compute entry point. What is not supported is refused with its place in the text.
     pub fn compile(wgsl: &str, options: &ProgramOptions<'_>) -> Result<Self, ProgramError> {
+        // Code for more than the processor has must never be run.
+        let options = &ProgramOptions { isa: options.isa.min(Isa::detect()), ..*options };
         let module = naga::front::wgsl::parse_str(wgsl).map_err(|error| {
             let span = error.labels().next().map_or(naga::Span::UNDEFINED, |(span, _)| span);
             ProgramError::at(wgsl, span, error.message())

@@ -134,6 +134,7 @@ fn adapters_that_are_not_there_are_named_with_the_nearest_and_what_to_install() 
 fn threads_and_instruction_sets_out_of_range_name_the_range() {
     refused(&[
         (&["train", "multigoal", "--threads", "0"], &["`--threads` is 0, expected 1..=1024"]),
+        (&["train", "multigoal", "--threads", "-1"], &["`--threads` is -1, expected 1..=1024"]),
         (&["check", "multigoal", "--threads", "1025"], &["`--threads` is 1025, expected 1..=1024"]),
         (&["train", "multigoal", "--threads", "all"], &["`--threads` is all, expected 1..=1024"]),
     ]);

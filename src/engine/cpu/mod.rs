@@ -3,6 +3,7 @@
 mod pool;
 mod words;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use super::catalogue::{Catalogue, KernelInfo};
@@ -89,8 +90,7 @@ impl Cpu {
             }
             Command::Clear { target, offset, size } => self.bytes_mut(*target, *offset, *size).fill(0),
             Command::Readback { source, offset, size, ticket } => {
-                let mut bytes = self.free.pop().unwrap_or_default();
-                bytes.clear();
+                let mut bytes = self.spare(*size as usize);
                 bytes.extend_from_slice(self.bytes(*source, *offset, *size));
                 self.arrived.push((*ticket, bytes, Instant::now()));
                 self.counters.readbacks += 1;
@@ -116,7 +116,8 @@ impl Cpu {
         }
         let buffers = &views[..bound.len().min(MAX_BINDINGS)];
         let call = Call { groups: dispatch.groups, immediates: recording.bytes(dispatch.immediates), buffers };
-        let done = self.pool.run(kernel.tasks(&call), &|task, worker| kernel.run(&call, task, worker));
+        let tasks = catch_unwind(AssertUnwindSafe(|| kernel.tasks(&call)));
+        let done = tasks.is_ok_and(|tasks| self.pool.run(tasks, &|task, worker| kernel.run(&call, task, worker)));
         self.counters.dispatches += 1;
         if let (Some(started), Some(totals)) = (started, &mut self.totals) {
             totals.add(dispatch.kernel, &self.scope.path, Some(started.elapsed().as_secs_f64()));
@@ -128,6 +129,15 @@ impl Cpu {
         let fault = EngineError::Fault(format!("the CPU twin of kernel `{name}` panicked"));
         self.failed = Some(fault.clone());
         Err(fault)
+    }
+
+    /// Empty memory for a result: of what was handed back the smallest that is large enough, so that nothing grows.
+    fn spare(&mut self, size: usize) -> Vec<u8> {
+        let fitting = (0..self.free.len()).filter(|&at| self.free[at].capacity() >= size);
+        let Some(best) = fitting.min_by_key(|&at| self.free[at].capacity()) else { return Vec::with_capacity(size) };
+        let mut bytes = self.free.swap_remove(best);
+        bytes.clear();
+        bytes
     }
 
     fn bytes(&self, buffer: BufferId, offset: u64, size: u64) -> &[u8] {

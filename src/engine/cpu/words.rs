@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Alignment of buffers: one cache line, and one AVX-512 vector.
 #[repr(C, align(64))]
@@ -53,7 +54,7 @@ impl Drop for Memory {
 }
 
 /// The words of a buffer, shared by the tasks of one dispatch. Reads and writes of single words are checked against the
-/// length.
+/// length and are atomic, so that even tasks that break the following rule do no worse than mix up their numbers.
 ///
 /// Tasks of one dispatch must not touch a word that another one writes; that is the same rule that the invocations of a
 /// WGSL kernel obey, and twins split their work as their kernel does.
@@ -64,7 +65,7 @@ pub struct Words<'a> {
     memory: PhantomData<&'a [u32]>,
 }
 
-// SAFETY: a `Words` is a borrowed slice whose users promise not to race (see the type's documentation).
+// SAFETY: safe methods access words atomically; users of the others promise not to race.
 unsafe impl Send for Words<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Words<'_> {}
@@ -99,19 +100,24 @@ impl<'a> Words<'a> {
         self.first.cast()
     }
 
+    /// Word `at`, if there is one. An atomic costs no more than a plain word as long as nothing is ordered by it.
+    #[inline(always)]
+    fn word(&self, at: usize) -> Option<&AtomicU32> {
+        // SAFETY: inside the buffer, aligned and alive for `'a`; plain access is unsafe and promises not to race.
+        (at < self.len).then(|| unsafe { AtomicU32::from_ptr(self.first.add(at)) })
+    }
+
     /// Word `at`; 0 beyond the end.
     #[inline(always)]
     pub fn get(&self, at: usize) -> u32 {
-        // SAFETY: inside the buffer; no other task writes this word during the dispatch.
-        if at < self.len { unsafe { self.first.add(at).read() } } else { 0 }
+        self.word(at).map_or(0, |word| word.load(Ordering::Relaxed))
     }
 
     /// Sets word `at`; nothing happens beyond the end.
     #[inline(always)]
     pub fn set(&self, at: usize, word: u32) {
-        if at < self.len {
-            // SAFETY: inside the buffer; no other task touches this word during the dispatch.
-            unsafe { self.first.add(at).write(word) }
+        if let Some(place) = self.word(at) {
+            place.store(word, Ordering::Relaxed);
         }
     }
 

@@ -46,14 +46,17 @@ struct Worker {
 }
 
 impl Jobs {
-    /// Reads a table.
-    fn read(&mut self, call: &Call<'_>) {
+    /// Reads a table. Blocks that reach beyond the scratch are left out, so that jobs stay inside it.
+    fn read(&mut self, call: &Call<'_>, args: &WeightGradientArgs) {
         self.blocks.clear();
         self.firsts.clear();
         let table = call.buffers[0];
         for first in (0..table.len().min(call.groups[0] as usize * BLOCK_WORDS)).step_by(BLOCK_WORDS) {
             let words: [u32; BLOCK_WORDS] = std::array::from_fn(|k| table.get(first + k));
             let block: Block = bytemuck::cast(words);
+            if !fits(&block, args, call.buffers[1].len()) {
+                continue;
+            }
             // Blocks of a job lie side by side along `dy` first; a full strip then joins the strip before it.
             if let Some(last) = self.blocks.last_mut()
                 && joins_dy(last, &block)
@@ -71,7 +74,8 @@ impl Jobs {
                 self.firsts.push(k);
                 work = 0;
             }
-            work += u64::from(block.segments) * u64::from(block.x_count + 4) * u64::from(block.dy_count + 4);
+            let features = (u64::from(block.x_count) + 4).saturating_mul(u64::from(block.dy_count) + 4);
+            work = work.saturating_add(features.saturating_mul(block.segments.into()));
         }
     }
 
@@ -85,16 +89,34 @@ impl Jobs {
     }
 }
 
+/// Whether all that a block reads lies inside a scratch of so many words. In 64 bits: a table may hold any words.
+fn fits(block: &Block, args: &WeightGradientArgs, scratch: usize) -> bool {
+    let [segments, features, rows, tiles] =
+        [block.segments, args.tile_features, args.tile_rows, args.tiles].map(u64::from);
+    let Some(steps) = segments.checked_sub(1) else { return false };
+    let reach =
+        |feature: u32, stride: u32, count: u32| u64::from(feature) + steps * u64::from(stride) + u64::from(count);
+    let y_end = reach(block.dy_feature, block.dy_stride, block.dy_count);
+    let x_end = if block.x_feature == ONES { 0 } else { reach(block.x_feature, block.x_stride, block.x_count) };
+    let words = (features * rows.max(1)).saturating_mul(tiles.max(1));
+    rows.is_multiple_of(4) && words <= scratch as u64 && y_end.max(x_end) <= features
+}
+
 /// Whether two blocks differ in place only.
 fn alike(a: &Block, b: &Block) -> bool {
     (a.segments, a.x_stride, a.dy_stride, a.x_ld, a.dy_ld) == (b.segments, b.x_stride, b.dy_stride, b.x_ld, b.dy_ld)
+}
+
+/// The word behind `count` words that are `step` apart.
+fn after(first: u32, count: u32, step: u32) -> u64 {
+    u64::from(first) + u64::from(count) * u64::from(step)
 }
 
 fn joins_dy(a: &Block, b: &Block) -> bool {
     alike(a, b)
         && (a.x_feature, a.x_count) == (b.x_feature, b.x_count)
         && a.dy_feature + a.dy_count == b.dy_feature
-        && a.out_word + a.dy_count * a.dy_ld == b.out_word
+        && after(a.out_word, a.dy_count, a.dy_ld) == u64::from(b.out_word)
 }
 
 fn joins_x(a: &Block, b: &Block) -> bool {
@@ -102,7 +124,7 @@ fn joins_x(a: &Block, b: &Block) -> bool {
         && a.x_feature != ONES
         && (a.dy_feature, a.dy_count) == (b.dy_feature, b.dy_count)
         && a.x_feature + a.x_count == b.x_feature
-        && a.out_word + a.x_count * a.x_ld == b.out_word
+        && after(a.out_word, a.x_count, a.x_ld) == u64::from(b.out_word)
 }
 
 /// Lanes of the wider side of a product, and words between two of its rows: one line more, so that rows do not compete
@@ -121,12 +143,12 @@ fn scratch_words(block: &Block, rows: u32) -> (usize, usize) {
 
 impl HostKernel for Host {
     fn tasks(&self, call: &Call<'_>) -> usize {
+        let Ok(args) = bytemuck::try_pod_read_unaligned::<WeightGradientArgs>(call.immediates) else { return 0 };
         let mut jobs = self.jobs.write().unwrap_or_else(PoisonError::into_inner);
-        jobs.read(call);
+        jobs.read(call, &args);
         // Any worker may take any job: none of them allocates while it runs.
-        let rows =
-            bytemuck::try_pod_read_unaligned(call.immediates).map_or(0, |args: WeightGradientArgs| args.tile_rows);
-        let sizes = jobs.blocks.iter().filter(|block| block.x_feature != ONES).map(|block| scratch_words(block, rows));
+        let products = jobs.blocks.iter().filter(|block| block.x_feature != ONES);
+        let sizes = products.map(|block| scratch_words(block, args.tile_rows));
         let most = sizes.fold((0, 0), |(turned, total), (a, b)| (turned.max(a), total.max(b)));
         for worker in &self.workers {
             let mut worker = worker.lock().unwrap_or_else(PoisonError::into_inner);
@@ -147,14 +169,9 @@ impl HostKernel for Host {
         let range = slice * tiles / slices..(slice + 1) * tiles / slices;
         let first_word = (args.first_slice as usize + slice) * args.gradient_words as usize;
         let last = jobs.firsts.get(part + 1).copied().unwrap_or(jobs.blocks.len());
-        let long = call.buffers[1].len() >= range.end * (args.tile_features * args.tile_rows) as usize;
         for block in &jobs.blocks[jobs.firsts[part]..last] {
-            let reach = |feature: u32, stride: u32, count: u32| feature + (block.segments - 1) * stride + count;
-            let y_end = reach(block.dy_feature, block.dy_stride, block.dy_count);
-            let ones = block.x_feature == ONES;
-            let x_end = if ones { 0 } else { reach(block.x_feature, block.x_stride, block.x_count) };
-            if !long || y_end.max(x_end) > args.tile_features || !args.tile_rows.is_multiple_of(4) {
-                debug_assert!(false, "a job reaches beyond the scratch");
+            // The jobs are those of the last table that was read, which a stranger's call need not match.
+            if !fits(block, &args, call.buffers[1].len()) {
                 continue;
             }
             let job = Job { block, args: &args, range: range.clone(), scratch: call.buffers[1].as_ptr() };
@@ -166,7 +183,7 @@ impl HostKernel for Host {
             };
             // SAFETY: the features lie inside the scratch, which this pass does not write.
             unsafe {
-                if ones {
+                if block.x_feature == ONES {
                     job.ones(self.sums, out);
                 } else {
                     job.product(self.dense, &mut worker, out);
@@ -217,7 +234,7 @@ impl Job<'_> {
                     total[k] += total[k + half];
                 }
             }
-            out((j * block.dy_ld) as usize, &total[..1]);
+            out(j as usize * block.dy_ld as usize, &total[..1]);
         }
     }
 
@@ -359,6 +376,42 @@ unsafe fn sum<V: Lane>(s: &Sums) {
                 // SAFETY: as above.
                 unsafe { *s.total.add(row - whole) += *from.add(row) };
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytemuck::Zeroable;
+
+    use super::*;
+    use crate::engine::Words;
+
+    #[test]
+    fn jobs_without_segments_or_beyond_the_scratch_are_left_out_however_large_their_numbers() {
+        let args = WeightGradientArgs { tiles: 1, tile_features: 3, tile_rows: 4, gradient_words: 2, first_slice: 0 };
+        let good = Block { x_feature: 0, dy_feature: 1, segments: 1, x_count: 1, dy_count: 2, ..Zeroable::zeroed() };
+        let host = WeightGradientsTwin.prepare(Isa::detect(), 1).unwrap();
+        let tasks = |block: Block, args: WeightGradientArgs| {
+            let (mut table, mut scratch, mut out) = (vec![block], [1.0f32; 12], [0.0f32; 2]);
+            let table = Words::of(bytemuck::cast_slice_mut(&mut table));
+            let buffers = [table, Words::of_floats(&mut scratch), Words::of_floats(&mut out)];
+            host.tasks(&Call { groups: [1, 1, 1], immediates: bytemuck::bytes_of(&args), buffers: &buffers })
+        };
+        assert_eq!(tasks(good, args), 1);
+        let bad = [
+            Block { segments: 0, ..good },
+            Block { segments: 2, dy_stride: 1, ..good },
+            // Wrapped to 32 bits, these end inside the tile.
+            Block { segments: 3, x_stride: 1 << 31, ..good },
+            Block { dy_feature: u32::MAX, ..good },
+            Block { x_feature: 2, x_count: u32::MAX, ..good },
+        ];
+        for block in bad {
+            assert_eq!(tasks(block, args), 0, "{block:?}");
+        }
+        for (tile_features, tile_rows) in [(1 << 30, 4), (3, 1 << 30), (4, 4), (3, 3)] {
+            assert_eq!(tasks(good, WeightGradientArgs { tile_features, tile_rows, ..args }), 0);
         }
     }
 }
