@@ -14,6 +14,8 @@ pub struct Finding {
     pub message: String,
     /// Number of the invocation within its dispatch.
     pub invocation: u32,
+    /// Whether it is a loop that does not end: without checks it would run for very long.
+    pub endless: bool,
 }
 
 /// The site's message for the values that one lane had there.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::build::What;
 use super::finding::{self, Finding};
 use super::inst::{Draw, Input, Inst, Slot};
 use super::lane::{Kernel, LANES, Lane, Row};
@@ -269,7 +270,8 @@ impl Program {
             let values: Vec<u32> = args.iter().map(|&at| unsafe { base.add(at as usize + lane).read() }).collect();
             let message = finding::message(site, &values);
             let invocation = (block * LANES + lane) as u32;
-            frame.findings.push(Finding { line: site.line, column: site.column, message, invocation });
+            let endless = matches!(site.what, What::Endless);
+            frame.findings.push(Finding { line: site.line, column: site.column, message, invocation, endless });
         }
     }
 
