@@ -3,7 +3,7 @@
 use super::build::{Site, What};
 use super::lane::Lane;
 
-/// The first thing that went wrong in an invocation.
+/// Something that went wrong in an invocation, once for each place.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Finding {
     /// Line of the text, from 1.

@@ -15,6 +15,7 @@ on_both_engines!(
     a_reset_that_ignores_the_seed_is_reported,
     a_reset_that_leaves_the_state_at_its_end_is_reported,
     a_step_that_changes_nothing_is_reported,
+    three_mistakes_in_one_step_are_all_reported_with_their_lines,
     an_endless_loop_is_reported_with_its_line_before_it_runs_without_checks,
 );
 
@@ -126,4 +127,19 @@ fn an_endless_loop_is_reported_with_its_line_before_it_runs_without_checks(on: O
     let endless = |f: &Finding| matches!(f, Finding::Program { line: at, message, .. } if *at == line && message.contains("loop"));
     assert!(report.findings.iter().any(endless), "{report}");
     assert!(report.runs.is_empty(), "nothing runs without checks: {report}");
+}
+
+fn three_mistakes_in_one_step_are_all_reported_with_their_lines(on: On) {
+    let from = "let velocity = (*state).velocity;";
+    let text = std::fs::read_to_string("envs/pendulum/env.wgsl").expect("the program");
+    let first = text.lines().position(|l| l.contains(from)).expect("the line") as u32 + 2;
+    let to = "let velocity = (*state).velocity;
+    var few = array<f32, 3>(); few[3u + u32(abs(action[0]) * 0.0)] = 1.0;
+    var unset: f32; few[0] += unset;
+    few[1] = 1.0 / (velocity - velocity);";
+    let report = broken(on, "pendulum", "env.wgsl", from, to);
+    for (line, words) in (first..).zip(["index 3", "`unset`", "division by zero"]) {
+        let here = |f: &Finding| matches!(f, Finding::Program { line: at, message, .. } if *at == line && message.contains(words));
+        assert!(report.findings.iter().any(here), "{words} in line {line}: {report}");
+    }
 }
