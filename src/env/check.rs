@@ -36,6 +36,7 @@ const STRETCH: u32 = 50;
 const HOLD: u32 = 10;
 
 /// Checks an environment on an engine. What is wrong with it is in the report; an error is a check that could not be made.
+/// Where a loop does not end, the report holds what was found until then, and no runs.
 pub fn check(engine: &mut Engine, env: &Environment, options: CheckOptions) -> Result<CheckReport, EnvError> {
     let options = CheckOptions { num_envs: options.num_envs.max(2), steps: options.steps.max(1), ..options };
     let batches = [
@@ -47,9 +48,16 @@ pub fn check(engine: &mut Engine, env: &Environment, options: CheckOptions) -> R
         num_envs: options.num_envs,
         steps: options.steps,
         runs: Vec::new(),
-        findings: probe_resets(engine, env, &batches[0], options)?,
+        findings: Vec::new(),
     };
-    report.findings.extend(watch(env, options)?);
+    // First what cannot hang: a loop without end would keep the engine busy for minutes, or a driver for good.
+    let watched = watch(env, options)?;
+    if watched.endless {
+        report.findings = watched.findings;
+        return Ok(report);
+    }
+    report.findings = probe_resets(engine, env, &batches[0], options)?;
+    report.findings.extend(watched.findings);
     for actions in [Actions::Zero, Actions::Random, Actions::Extreme, Actions::Beyond] {
         let mut inspector = Inspector::new(env, actions, options.num_envs);
         let mut first = 0;

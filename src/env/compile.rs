@@ -18,7 +18,9 @@ pub(super) struct Contract {
 /// Compiles the user's file with its helpers and checks the types of `State`, `reset`, `step` and `observe`.
 pub(super) fn check_contract(env: &Environment) -> Result<Contract, EnvError> {
     let text = declarations(env);
+    refuse_half_floats(env, &text)?;
     let module = parse(env, &text)?;
+    check_program(env, &text, &module)?;
     check_state(env, &text, &module)?;
     let (obs, action) = (env.obs_dim(), env.action_dim());
     let observation = format!("array<f32, {obs}>");
@@ -31,6 +33,68 @@ pub(super) fn check_contract(env: &Environment) -> Result<Contract, EnvError> {
     }
     check_function(env, &text, &module, "reset_evaluation", &["Random".to_string()], "State")?;
     Ok(Contract { evaluation: "reset_evaluation" })
+}
+
+/// A refusal at a byte of the user's file, in one line.
+fn refused_at(env: &Environment, text: &str, offset: usize, message: String) -> EnvError {
+    let before = &text.as_bytes()[..offset.min(text.len())];
+    let line = before.iter().filter(|&&b| b == b'\n').count() + 1;
+    let column = before.iter().rev().take_while(|&&b| b != b'\n').count() + 1;
+    EnvError::Wgsl { path: env.wgsl_path(), line: line as u32, column: column as u32, message }
+}
+
+/// Half floats have to be enabled, so the directive is the place to name.
+fn refuse_half_floats(env: &Environment, text: &str) -> Result<(), EnvError> {
+    let mut offset = 0;
+    for line in env.wgsl.split_inclusive('\n') {
+        let code = line.trim_start();
+        if code.strip_prefix("enable").is_some_and(|rest| {
+            let names = rest.split(';').next().unwrap_or_default();
+            names.split(',').any(|name| name.trim() == "f16")
+        }) {
+            let start = offset + line.len() - code.len();
+            return Err(refused_at(env, text, start, "f16 is not supported".to_string()));
+        }
+        offset += line.len();
+    }
+    Ok(())
+}
+
+/// Refuses what a file may hold that is no environment's: entry points, buffers, barriers.
+fn check_program(env: &Environment, text: &str, module: &Module) -> Result<(), EnvError> {
+    let start = |span: Span| span.to_range().map_or(0, |range| range.start);
+    if let Some(entry) = module.entry_points.first() {
+        let at = env.wgsl.find(&format!("fn {}", entry.name)).unwrap_or(0);
+        let message =
+            format!("`{}` is an entry point: an environment has functions only, its kernels are generated", entry.name);
+        return Err(refused_at(env, text, at, message));
+    }
+    for (handle, variable) in module.global_variables.iter() {
+        if variable.space != naga::AddressSpace::Private {
+            let name = variable.name.as_deref().unwrap_or_default();
+            let message =
+                format!("`{name}` is shared by all environments, which is not supported: what one keeps is in `State`");
+            return Err(refused_at(env, text, start(module.global_variables.get_span(handle)), message));
+        }
+    }
+    // Environments run side by side and some invocations have none: a barrier would not be reached by all.
+    match module.functions.iter().find_map(|(_, function)| barrier(&function.body)) {
+        Some(span) => Err(refused_at(env, text, start(span), "a barrier cannot be used in an environment".to_string())),
+        None => Ok(()),
+    }
+}
+
+/// The first barrier of a block.
+fn barrier(block: &naga::Block) -> Option<Span> {
+    use naga::Statement::{Block, ControlBarrier, If, Loop, MemoryBarrier, Switch};
+    block.span_iter().find_map(|(statement, span)| match statement {
+        ControlBarrier(_) | MemoryBarrier(_) => Some(*span),
+        Block(inner) => barrier(inner),
+        If { accept, reject, .. } => barrier(accept).or_else(|| barrier(reject)),
+        Switch { cases, .. } => cases.iter().find_map(|case| barrier(&case.body)),
+        Loop { body, continuing, .. } => barrier(body).or_else(|| barrier(continuing)),
+        _ => None,
+    })
 }
 
 /// Parses and validates a module that [`assemble`](super::module::assemble) made.
@@ -49,7 +113,6 @@ pub(super) fn compile(env: &Environment, text: &str) -> Result<Module, EnvError>
         spans.sort_by_key(|(span, _)| span.to_range().map_or(usize::MAX, |r| r.len()));
         located(env, text, &message, &spans)
     })?;
-    // Environments run side by side and some invocations have none: a barrier would not be reached by all.
     match crate::engine::lint(text).into_iter().next() {
         Some(finding) => {
             Err(EnvError::Wgsl { path: env.wgsl_path(), line: finding.line, column: 1, message: finding.message })

@@ -15,8 +15,16 @@ use super::runner::{EnvArgs, EnvKernels, STATS_BYTES};
 /// What was found, by place: the first message and occurrence.
 type Found = BTreeMap<(u32, u32), (String, Occurrence)>;
 
-/// Runs the environment under every kind of action and returns the first finding of every place of `env.wgsl`.
-pub(super) fn watch(env: &Environment, options: CheckOptions) -> Result<Vec<Finding>, EnvError> {
+/// What the checked program showed.
+pub(super) struct Watched {
+    /// The first finding of every place of `env.wgsl`.
+    pub findings: Vec<Finding>,
+    /// Whether a loop does not end; nothing was run after that.
+    pub endless: bool,
+}
+
+/// Runs the environment under every kind of action until a loop does not end.
+pub(super) fn watch(env: &Environment, options: CheckOptions) -> Result<Watched, EnvError> {
     let kernels = EnvKernels::new(env)?;
     let compile = |desc: &crate::engine::KernelDesc| {
         let isa = Isa::detect();
@@ -31,14 +39,14 @@ pub(super) fn watch(env: &Environment, options: CheckOptions) -> Result<Vec<Find
     let reset = compile(&kernels.reset).map_err(refused)?;
     let step = compile(&kernels.step).map_err(refused)?;
     let mut found = Found::new();
-    for actions in [Actions::Zero, Actions::Random, Actions::Extreme, Actions::Beyond] {
-        run(env, options, actions, &kernels, [&reset, &step], &mut found);
-    }
+    let mut kinds = [Actions::Zero, Actions::Random, Actions::Extreme, Actions::Beyond].into_iter();
+    let endless = kinds.any(|actions| run(env, options, actions, &kernels, [&reset, &step], &mut found));
     let file = env.wgsl_path().display().to_string();
     let finding = |((line, column), (message, at))| Finding::Program { file: file.clone(), line, column, message, at };
-    Ok(found.into_iter().map(finding).collect())
+    Ok(Watched { findings: found.into_iter().map(finding).collect(), endless })
 }
 
+/// Runs all steps under one kind of action; `true` at the first dispatch in which a loop does not end.
 fn run(
     env: &Environment,
     options: CheckOptions,
@@ -46,7 +54,7 @@ fn run(
     kernels: &EnvKernels,
     [reset, step]: [&Program; 2],
     found: &mut Found,
-) {
+) -> bool {
     let envs = options.num_envs;
     let (obs, act) = (envs * env.obs_dim() as u32, envs * env.action_dim() as u32);
     let mut states = vec![0u32; (u64::from(envs) * kernels.slot_bytes / 4) as usize];
@@ -66,20 +74,29 @@ fn run(
         let buffers = [Words::of(&mut states), Words::of_floats(&mut rollout), Words::of(&mut stats)];
         if number == 0 {
             reset.run_all(groups, args.bytes(), &buffers, &mut reset_frame);
-            note(found, &mut reset_frame, actions, 0);
+            if note(found, &mut reset_frame, actions, 0) {
+                return true;
+            }
         }
         let args = EnvArgs { step: number, ..args };
         step.run_all(groups, args.bytes(), &buffers, &mut step_frame);
-        note(found, &mut step_frame, actions, number);
+        if note(found, &mut step_frame, actions, number) {
+            return true;
+        }
     }
+    false
 }
 
-fn note(found: &mut Found, frame: &mut Frame, actions: Actions, step: u32) {
-    for wgsl::Finding { line, column, message, invocation } in frame.take_findings() {
+/// Keeps what a dispatch found; whether a loop was among it that does not end.
+fn note(found: &mut Found, frame: &mut Frame, actions: Actions, step: u32) -> bool {
+    let mut any_endless = false;
+    for wgsl::Finding { line, column, message, invocation, endless } in frame.take_findings() {
+        any_endless |= endless;
         let first = Occurrence { actions, step, env: invocation, count: 0 };
         let (_, at) = found.entry((line, column)).or_insert((message, first));
         if at.actions == actions {
             at.count += 1;
         }
     }
+    any_endless
 }

@@ -3,7 +3,7 @@
 use super::build::{Site, What};
 use super::lane::Lane;
 
-/// The first thing that went wrong in an invocation.
+/// Something that went wrong in an invocation, once for each place.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Finding {
     /// Line of the text, from 1.
@@ -14,6 +14,8 @@ pub struct Finding {
     pub message: String,
     /// Number of the invocation within its dispatch.
     pub invocation: u32,
+    /// Whether it is a loop that does not end: without checks it would run for very long.
+    pub endless: bool,
 }
 
 /// The site's message for the values that one lane had there.

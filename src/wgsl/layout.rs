@@ -53,11 +53,12 @@ pub(super) fn components(module: &Module, inner: &TypeInner) -> Result<u32, Stri
         TypeInner::Vector { size, .. } => Ok(*size as u32),
         TypeInner::Matrix { columns, rows, .. } => Ok(*columns as u32 * *rows as u32),
         TypeInner::Array { base, size, .. } => match fixed(*size) {
-            Some(count) => Ok(count * components(module, &module.types[*base].inner)?),
+            Some(count) => Ok(count.saturating_mul(components(module, &module.types[*base].inner)?)),
             None => unsupported("a value of a runtime-sized array"),
         },
         TypeInner::Struct { members, .. } => {
-            members.iter().map(|m| components(module, &module.types[m.ty].inner)).sum()
+            let mut counts = members.iter().map(|m| components(module, &module.types[m.ty].inner));
+            counts.try_fold(0u32, |sum, count| Ok(sum.saturating_add(count?)))
         }
         TypeInner::Atomic(_) => unsupported("an atomic"),
         TypeInner::Image { .. } => unsupported("a texture"),

@@ -7,7 +7,7 @@
 //! Integers are WGSL's: they wrap, x / 0 is x, x % 0 is 0, shifts take the low five bits, conversions from floats
 //! saturate. An index that is out of bounds reads the last element; a buffer's word that is out of bounds is not written.
 //!
-//! A checked program reports, for every invocation, the first thing that goes wrong: an index out of bounds, a variable
+//! A checked program reports, for every invocation and place, the first thing that goes wrong: an index out of bounds, a variable
 //! that is read before it is written, a division by zero, a float that is not finite, a loop without end.
 
 mod bits;

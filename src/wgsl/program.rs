@@ -1,5 +1,7 @@
 //! A compiled module, ready to run.
 
+use std::collections::HashMap;
+
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 use super::build::{self, Site, Source};
@@ -48,7 +50,9 @@ struct Line([u32; 16]);
 pub struct Frame {
     lines: Vec<Line>,
     pub(super) turns: Vec<u32>,
-    pub(super) reported: [u32; LANES],
+    /// Lanes that have reported a place, by line and column, and lanes that have reported a float.
+    pub(super) reported: HashMap<(u32, u32), [bool; LANES]>,
+    pub(super) reported_floats: [bool; LANES],
     pub(super) findings: Vec<Finding>,
 }
 
@@ -123,7 +127,8 @@ impl Program {
         let mut frame = Frame {
             lines: vec![Line([0; 16]); count],
             turns: vec![0; self.loops as usize],
-            reported: [0; LANES],
+            reported: HashMap::new(),
+            reported_floats: [false; LANES],
             findings: Vec::new(),
         };
         for &(register, word) in &self.constants {
@@ -131,16 +136,6 @@ impl Program {
             frame.lines[first..first + LANES / 16].fill(Line([word; 16]));
         }
         frame
-    }
-
-    /// Number of steps, for tests and figures.
-    pub fn steps(&self) -> usize {
-        self.steps.len()
-    }
-
-    /// Number of values that a frame holds for each lane.
-    pub fn registers(&self) -> usize {
-        self.registers as usize
     }
 
     /// Invocations of a grid.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::build::What;
 use super::finding::{self, Finding};
 use super::inst::{Draw, Input, Inst, Slot};
 use super::lane::{Kernel, LANES, Lane, Row};
@@ -178,7 +179,8 @@ impl Program {
 
     /// Runs the steps for one block.
     pub(super) fn execute(&self, call: &Call<'_>, block: usize, frame: &mut Frame) {
-        frame.reported = [0; LANES];
+        frame.reported.clear();
+        frame.reported_floats = [false; LANES];
         let base = frame.words();
         // SAFETY (of all accesses in this function): rows are those of registers, and the frame has that many; no step
         // writes a row that it also reads through a reference.
@@ -254,22 +256,28 @@ impl Program {
         }
     }
 
-    /// Keeps a finding for every lane that has none yet.
+    /// Keeps a finding for every lane that has none yet at this place. Of floats a lane's first is kept: what comes later
+    /// may well follow from it.
     #[cold]
     fn report(&self, block: usize, frame: &mut Frame, mask: &Row, condition: Option<&Row>, args: &[u32], site: u32) {
         let Some(site) = self.sites.get(site as usize) else { return };
         let base = frame.words();
+        let float = matches!(site.what, What::NotFinite(..));
+        let reported = frame.reported.entry((site.line, site.column)).or_insert([false; LANES]);
         for lane in 0..LANES {
             let holds = mask[lane] & condition.map_or(u32::MAX, |condition| condition[lane]) != 0;
-            if !holds || frame.reported[lane] != 0 || frame.findings.len() >= FINDINGS {
+            let follows = reported[lane] || (float && frame.reported_floats[lane]);
+            if !holds || follows || frame.findings.len() >= FINDINGS {
                 continue;
             }
-            frame.reported[lane] = u32::MAX;
+            reported[lane] = true;
+            frame.reported_floats[lane] |= float;
             // SAFETY: as in `execute`.
             let values: Vec<u32> = args.iter().map(|&at| unsafe { base.add(at as usize + lane).read() }).collect();
             let message = finding::message(site, &values);
             let invocation = (block * LANES + lane) as u32;
-            frame.findings.push(Finding { line: site.line, column: site.column, message, invocation });
+            let endless = matches!(site.what, What::Endless);
+            frame.findings.push(Finding { line: site.line, column: site.column, message, invocation, endless });
         }
     }
 

@@ -15,6 +15,8 @@ on_both_engines!(
     a_reset_that_ignores_the_seed_is_reported,
     a_reset_that_leaves_the_state_at_its_end_is_reported,
     a_step_that_changes_nothing_is_reported,
+    three_mistakes_in_one_step_are_all_reported_with_their_lines,
+    an_endless_loop_is_reported_with_its_line_before_it_runs_without_checks,
 );
 
 const SHORT: CheckOptions = CheckOptions { num_envs: 16, steps: 120, seed: 1 };
@@ -114,4 +116,30 @@ fn a_step_that_changes_nothing_is_reported(on: On) {
     let (from, to) = ("(*state).position = clamp((*state).position + displacement, LOW, HIGH);", "");
     let report = broken(on, "multigoal-sql", "env.wgsl", from, to);
     assert_eq!(report.findings, [Finding::Frozen { actions: Actions::Random }], "{report}");
+}
+
+fn an_endless_loop_is_reported_with_its_line_before_it_runs_without_checks(on: On) {
+    let from = "let angle = random_range(random, 0u, -PI, PI);";
+    let to = "var angle = random_range(random, 0u, -PI, PI);\n    while (angle < 10.0) { angle = angle * 0.5; }";
+    let line = std::fs::read_to_string("envs/pendulum/env.wgsl").expect("the program");
+    let line = line.lines().position(|l| l.contains(from)).expect("the line") as u32 + 2;
+    let report = broken(on, "pendulum", "env.wgsl", from, to);
+    let endless = |f: &Finding| matches!(f, Finding::Program { line: at, message, .. } if *at == line && message.contains("loop"));
+    assert!(report.findings.iter().any(endless), "{report}");
+    assert!(report.runs.is_empty(), "nothing runs without checks: {report}");
+}
+
+fn three_mistakes_in_one_step_are_all_reported_with_their_lines(on: On) {
+    let from = "let velocity = (*state).velocity;";
+    let text = std::fs::read_to_string("envs/pendulum/env.wgsl").expect("the program");
+    let first = text.lines().position(|l| l.contains(from)).expect("the line") as u32 + 2;
+    let to = "let velocity = (*state).velocity;
+    var few = array<f32, 3>(); few[3u + u32(abs(action[0]) * 0.0)] = 1.0;
+    var unset: f32; few[0] += unset;
+    few[1] = 1.0 / (velocity - velocity);";
+    let report = broken(on, "pendulum", "env.wgsl", from, to);
+    for (line, words) in (first..).zip(["index 3", "`unset`", "division by zero"]) {
+        let here = |f: &Finding| matches!(f, Finding::Program { line: at, message, .. } if *at == line && message.contains(words));
+        assert!(report.findings.iter().any(here), "{words} in line {line}: {report}");
+    }
 }

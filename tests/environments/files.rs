@@ -225,11 +225,31 @@ fn every_generated_module_is_accepted_by_naga_its_writers_and_by_tint_where_pres
 }
 
 #[test]
-fn a_barrier_in_a_program_is_refused_at_its_line() {
+fn what_no_environment_may_hold_is_refused_in_one_line_with_its_place() {
     let text = std::fs::read_to_string("envs/multigoal/env.wgsl").expect("the program");
     let line = text.lines().position(|l| l.contains("let wanted")).expect("the line") + 1;
     let error = program_message("    let wanted =", "    workgroupBarrier(); let wanted =");
-    assert!(error.starts_with(&format!("multigoal/env.wgsl:{line}:")), "{error}");
+    assert_eq!(error, format!("multigoal/env.wgsl:{line}:5: a barrier cannot be used in an environment"));
+    let line = text.lines().position(|l| l.starts_with("struct State")).expect("the line") + 1;
+    for (own, column, words) in [
+        (
+            "@group(0) @binding(7) var<storage, read_write> mine: array<f32>;",
+            23,
+            "`mine` is shared by all environments",
+        ),
+        ("var<workgroup> ours: f32;", 1, "`ours` is shared by all environments"),
+        ("@compute @workgroup_size(64) fn extra() {}", 30, "`extra` is an entry point"),
+    ] {
+        let error = program_message("struct State", &format!("{own} struct State"));
+        assert!(error.starts_with(&format!("multigoal/env.wgsl:{line}:{column}: {words}")), "{error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+    let (_directory, folder) = altered("multigoal", "env.wgsl", "struct State", "struct State");
+    let path = folder.join("env.wgsl");
+    std::fs::write(&path, format!("enable f16;\n{text}")).expect("a new program");
+    let error =
+        EnvKernels::new(&load(&folder.to_string_lossy()).expect("loads")).expect_err("f16 is refused").to_string();
+    assert!(error.ends_with("env.wgsl:1:1: f16 is not supported"), "{error}");
 }
 
 #[test]

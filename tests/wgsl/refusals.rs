@@ -61,3 +61,24 @@ fn wrong_programs_are_refused_with_the_compilers_message_and_place() {
     assert_eq!(error.line, 5, "{error}");
     assert!(refused("fn main() {}").construct.contains("entry point"));
 }
+
+#[test]
+fn a_program_that_is_too_large_when_written_out_is_refused_at_a_call() {
+    let mut functions = "fn f0(x: f32) -> f32 { return x * 1.5; } ".to_string();
+    for n in 1..28 {
+        functions.push_str(&format!("fn f{n}(x: f32) -> f32 {{ return f{}(x) + f{}(x + 1.0); }} ", n - 1, n - 1));
+    }
+    let error = refused(&module(&functions, "out[0] = f27(out[1]);"));
+    assert!(error.construct.contains("too large") && error.construct.contains("1048576"), "{error}");
+    assert!(error.line == 2 && error.column > 1 && !error.to_string().contains('\n'), "{error}");
+}
+
+#[test]
+fn a_variable_that_is_too_large_is_refused_with_its_name_and_place() {
+    for size in ["array<f32, 40000000>", "array<array<f32, 65536>, 4096>"] {
+        let error = refused(&module("", &format!("var table: {size}; let other = &table; out[0] = f32(id.x);")));
+        assert_eq!(error.line, 5, "{error}");
+        assert!(error.construct.contains("`table`") && error.construct.contains("1048576"), "{error}");
+        assert!(!error.to_string().contains('\n'), "{error}");
+    }
+}

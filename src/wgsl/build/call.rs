@@ -84,6 +84,8 @@ impl<'a> Builder<'a> {
         result: Option<Handle<Expression>>,
         span: Span,
     ) -> Built<()> {
+        self.written += 1;
+        self.bounded()?;
         let mut values = Vec::new();
         for &argument in arguments {
             values.push(self.value(argument)?);
@@ -181,7 +183,7 @@ impl<'a> Builder<'a> {
     fn declare_locals(&mut self, function: &'a Function) -> Built<()> {
         for (handle, local) in function.local_variables.iter() {
             self.span = function.local_variables.get_span(handle);
-            let count = self.components(&self.module.types[local.ty].inner)?;
+            let count = self.room(&local.name, local.ty)?;
             let slots = match local.init {
                 Some(init) => self.slots(init)?,
                 None => vec![self.constant(0); count],

@@ -1,6 +1,6 @@
 //! Which variables a piece of code may change.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use naga::{AddressSpace, Block, Expression, Function, GlobalVariable, Handle, LocalVariable, Module, Statement};
 
@@ -63,27 +63,32 @@ fn target(module: &Module, function: &Function, pointer: Handle<Expression>) -> 
     }
 }
 
-fn collect(module: &Module, function: &Function, block: &Block, found: &mut BTreeSet<Target>) {
+/// What functions change, as far as that is known: each is looked at once.
+type Known = HashMap<Handle<Function>, BTreeSet<Target>>;
+
+fn collect(module: &Module, function: &Function, block: &Block, found: &mut BTreeSet<Target>, known: &mut Known) {
     for statement in block.iter() {
         match statement {
             Statement::Store { pointer, .. } => found.extend(target(module, function, *pointer)),
-            Statement::Block(inner) => collect(module, function, inner, found),
+            Statement::Block(inner) => collect(module, function, inner, found, known),
             Statement::If { accept, reject, .. } => {
-                collect(module, function, accept, found);
-                collect(module, function, reject, found);
+                collect(module, function, accept, found, known);
+                collect(module, function, reject, found, known);
             }
             Statement::Switch { cases, .. } => {
-                cases.iter().for_each(|case| collect(module, function, &case.body, found));
+                cases.iter().for_each(|case| collect(module, function, &case.body, found, known));
             }
             Statement::Loop { body, continuing, .. } => {
-                collect(module, function, body, found);
-                collect(module, function, continuing, found);
+                collect(module, function, body, found, known);
+                collect(module, function, continuing, found, known);
             }
             Statement::Call { function: callee, arguments, .. } => {
-                let callee = &module.functions[*callee];
-                let mut inner = BTreeSet::new();
-                collect(module, callee, &callee.body, &mut inner);
-                for change in inner {
+                if !known.contains_key(callee) {
+                    let (body, mut inner) = (&module.functions[*callee], BTreeSet::new());
+                    collect(module, body, &body.body, &mut inner, known);
+                    known.insert(*callee, inner);
+                }
+                for change in known.get(callee).into_iter().flatten().copied() {
                     match change {
                         Target::Private(_) => drop(found.insert(change)),
                         Target::Argument(index) => {
@@ -104,7 +109,8 @@ impl Builder<'_> {
     pub(super) fn changed(&self, blocks: &[&Block], limit: usize) -> Vec<usize> {
         let Some(call) = self.calls.last() else { return Vec::new() };
         let mut found = BTreeSet::new();
-        blocks.iter().for_each(|block| collect(self.module, call.function, block, &mut found));
+        let mut known = Known::new();
+        blocks.iter().for_each(|block| collect(self.module, call.function, block, &mut found, &mut known));
         let mut variables = BTreeSet::new();
         for target in found {
             let variable = match target {

@@ -44,6 +44,7 @@ impl Builder<'_> {
             // A value that is only loaded has no place of its own: it is that of the statement which follows.
             let place = spans[at..].iter().find(|span| span.is_defined());
             self.span = place.copied().unwrap_or(self.span);
+            self.bounded()?;
             self.statement(statement)?;
         }
         Ok(())

@@ -27,6 +27,13 @@ use call::Call;
 use pointer::Pointer;
 pub(super) use site::{Site, What};
 
+/// Most instructions, and calls, of a program whose functions and loops are written out.
+const INSTRUCTIONS: usize = 1 << 20;
+/// Most values of a program before registers are given out: far fewer than rows can be addressed.
+const SLOTS: Slot = 1 << 23;
+/// Most components of a value, and of all variables at once.
+const COMPONENTS: usize = 1 << 20;
+
 /// Why building stops.
 pub(super) enum Stop {
     /// The module is refused.
@@ -116,6 +123,8 @@ pub(super) struct Builder<'a> {
     /// The built-in function being written out.
     within: Option<&'static str>,
     sites: Vec<Site>,
+    /// Calls that have been written out, those of abandoned attempts too.
+    written: usize,
 }
 
 /// Builds the module's only entry point.
@@ -152,6 +161,7 @@ impl<'a> Builder<'a> {
             span: Span::UNDEFINED,
             within: None,
             sites: Vec::new(),
+            written: 0,
         }
     }
 
@@ -174,9 +184,37 @@ impl<'a> Builder<'a> {
     /// Components of a type, or the refusal of one that has none.
     fn components(&self, inner: &naga::TypeInner) -> Built<usize> {
         match super::layout::components(self.module, inner) {
+            Ok(count) if count as usize > COMPONENTS => {
+                self.refuse(format!("a value of {count} components is too large: at most {COMPONENTS} are supported"))
+            }
             Ok(count) => Ok(count as usize),
             Err(construct) => self.refuse(construct),
         }
+    }
+
+    /// Components of a new variable, or the refusal of one that is too large.
+    fn room(&self, name: &Option<String>, ty: Handle<Type>) -> Built<usize> {
+        let inner = &self.module.types[ty].inner;
+        let before = self.current.len() / if self.source.checked { 2 } else { 1 };
+        match super::layout::components(self.module, inner) {
+            Ok(count) if before.saturating_add(count as usize) > COMPONENTS => {
+                let name = name.as_deref().unwrap_or("a variable");
+                self.refuse(format!(
+                    "`{name}` has {count} components, too many: all variables together may have {COMPONENTS}"
+                ))
+            }
+            _ => self.components(inner),
+        }
+    }
+
+    /// Refuses a program that grows too large where it is written out.
+    fn bounded(&self) -> Built<()> {
+        if self.insts.len() <= INSTRUCTIONS && self.written <= INSTRUCTIONS && self.next <= SLOTS {
+            return Ok(());
+        }
+        self.refuse(format!(
+            "the program is too large with its functions and loops written out: at most {INSTRUCTIONS} instructions are supported"
+        ))
     }
 
     /// Finds the place of every global variable.
@@ -193,8 +231,7 @@ impl<'a> Builder<'a> {
                     };
                 }
                 AddressSpace::Private => {
-                    let inner = &module.types[variable.ty].inner;
-                    let count = self.components(inner)?;
+                    let count = self.room(&variable.name, variable.ty)?;
                     let slots = match variable.init {
                         Some(init) => self.global_value(init)?,
                         None => vec![self.constant(0); count],
