@@ -8,6 +8,11 @@ use bytemuck::{Pod, Zeroable};
 /// Invocations of one workgroup. Any grid `[n, 1, 1]` with n >= 1 does all words.
 pub const GROUP: u32 = 256;
 
+/// Workgroups for so many words. Every workgroup adds up all norms first, so an invocation takes four words.
+pub const fn groups(words: u32) -> u32 {
+    words.div_ceil(4 * GROUP)
+}
+
 /// [`AdamwArgs::kl_mean`] when no batch mean is a KL divergence.
 pub const NO_KL: u32 = u32::MAX;
 

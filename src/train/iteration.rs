@@ -235,7 +235,7 @@ impl Plan {
         };
         let norms = gradient_words.div_ceil(reduce_gradients::GROUP);
         self.kernels.reduce.record(r, bytemuck::bytes_of(&args), [norms, 1, 1]);
-        let groups = self.trained_words.div_ceil(adamw::GROUP);
+        let groups = adamw::groups(self.trained_words);
         self.kernels.adamw.record(r, bytemuck::bytes_of(&self.adamw_args(clock, norms, last)), [groups, 1, 1]);
     }
 
