@@ -1,0 +1,399 @@
+"""Holds the tasks of task_definitions.py, on our models, against dm_control and Gymnasium-Robotics; writes their fixtures.
+
+    python -m venv v && v/bin/pip install mujoco==3.12.0 dm_control==1.0.45 gymnasium-robotics==1.4.2
+    v/bin/python tests/reference/tasks.py [TASK ...]           # compares, and checks the committed fixtures
+    v/bin/python tests/reference/tasks.py --write [TASK ...]   # writes tests/fixtures/physics/tasks/<task>.json
+
+Episodes begin at the original's resets and, so that rewards are not all zero, at poses near the goal (`near_goal`). Before every
+control step our model takes the original's state; both make the step under the same random controls; next state, observation
+and reward have to agree. Resets are compared as distributions: of every coordinate, velocity, target and observation entry the
+mean, the variance and the largest distance of the two empirical distribution functions. Prints a line per task; exit code 1 on
+a difference.
+"""
+
+import argparse
+import json
+import os
+import sys
+
+os.environ.setdefault("MUJOCO_GL", "disable")  # nothing is drawn
+
+import mujoco
+import numpy as np
+
+import models
+from task_definitions import TASKS
+
+FIXTURES = os.path.join(models.HERE, "..", "fixtures", "physics", "tasks")
+EPISODES, STEPS, RESETS, STATES = 8, 60, 2000, 8
+EXACT = 1e-12  # of observation and reward, relative to the largest entry, at least 1; of a state likewise
+# Of moments: standard errors. Of distribution functions: sqrt(n / 2) times their distance, exceeded by chance in 2 exp(-2 x^2).
+MOMENT, DISTANCE = 4.5, 2.25
+
+
+class Snapshot:
+    """`s` of task_definitions.py, out of MuJoCo's data of our model."""
+
+    def __init__(self, m, d, target):
+        self.m, self.d = m, d
+        self.qpos, self.qvel, self.ctrl, self.target = d.qpos, d.qvel, d.ctrl, np.asarray(target, dtype=float)
+
+    def position(self, body):
+        return self.d.body(body).xpos
+
+    def centre(self, body):
+        return self.d.body(body).xipos
+
+    def rotation(self, body):
+        return self.d.body(body).xmat.reshape(3, 3)
+
+    def geom(self, name):
+        return self.d.geom(name).xpos
+
+    def site(self, name):
+        return self.d.site(name).xpos
+
+    def sensor(self, name):
+        return self.d.sensor(name).data
+
+
+class Ours:
+    """A task of task_definitions.py on our model."""
+
+    def __init__(self, task):
+        self.task, self.m = task, models.ours(task.model)
+        for joint, damping in task.damping.items():
+            self.m.dof_damping[self.m.joint(joint).dofadr] = damping
+        self.d = mujoco.MjData(self.m)
+        self.target = []
+
+    def touching(self, qpos):
+        self.d.qpos = qpos
+        mujoco.mj_fwdPosition(self.m, self.d)
+        return self.d.ncon > 0
+
+    def start(self, qpos, qvel, target):
+        """Begins an episode; touch sensors are those of a forward pass without actuation."""
+        mujoco.mj_resetData(self.m, self.d)
+        self.d.qpos, self.d.qvel, self.target = qpos, qvel, target
+        for _ in range(self.task.settle):
+            mujoco.mj_step(self.m, self.d)
+        self.look()
+
+    def look(self):
+        self.m.opt.disableflags ^= mujoco.mjtDisableBit.mjDSBL_ACTUATION
+        mujoco.mj_forward(self.m, self.d)
+        self.m.opt.disableflags ^= mujoco.mjtDisableBit.mjDSBL_ACTUATION
+
+    def reset(self, draw):
+        self.start(*self.task.reset(self.m, draw, self.touching))
+
+    def step(self, action):
+        """One control step. The sensors of forces keep the last substep's values."""
+        self.d.ctrl, self.d.qvel = action, self.task.before_step(self.d.qvel)
+        for _ in range(self.task.substeps):
+            mujoco.mj_step(self.m, self.d)
+        mujoco.mj_step1(self.m, self.d)
+
+    def observe(self):
+        return np.array(self.task.observe(Snapshot(self.m, self.d, self.target)), dtype=float)
+
+    def reward(self):
+        return float(self.task.reward(Snapshot(self.m, self.d, self.target)))
+
+
+class DmControl:
+    """dm_control's own task."""
+
+    TARGETS = {"reacher": ("geom_pos", "xy"), "fish": ("geom_pos", "xyz"), "swimmer": ("geom_pos", "xy"), "finger": ("site_pos", "xz")}
+
+    def __init__(self, task, seed):
+        from dm_control import suite
+
+        domain, name = task.original
+        self.environment = suite.load(domain, name, task_kwargs={"random": seed}, environment_kwargs={"flat_observation": True})
+        self.environment.reset()
+        self.physics, self.width = self.environment.physics, task.target_width
+        self.m, self.d = self.physics.model.ptr, self.physics.data.ptr
+        self.field, axes = self.TARGETS.get(domain, (None, ""))
+        self.axes = list(axes)
+        action = self.environment.action_spec()
+        self.facts = {
+            "horizon": round(self.environment._step_limit),
+            "substeps": self.environment._n_sub_steps,
+            "timestep": self.environment.control_timestep(),
+            "action": [action.minimum.tolist(), action.maximum.tolist()],
+            "observation": self.environment.observation_spec()["observations"].shape,
+        }
+
+    def target(self):
+        if self.width == 0:
+            return np.zeros(0)
+        return np.array(getattr(self.physics.named.model, self.field)["target", self.axes])
+
+    def reset(self):
+        self.environment.reset()
+
+    def start(self, qpos, qvel, target):
+        self.environment.reset()
+        mujoco.mj_resetData(self.m, self.d)
+        self.d.qpos, self.d.qvel = qpos, qvel
+        if self.width:
+            getattr(self.physics.named.model, self.field)["target", self.axes] = target
+        self.physics.after_reset()
+
+    def observe(self):
+        from dm_control.rl import control
+
+        return control.flatten_observation(self.environment.task.get_observation(self.physics))["observations"]
+
+    def step(self, action):
+        return self.environment.step(action).reward
+
+
+class Maze:
+    """Gymnasium-Robotics' maze, with the goal behind the observation."""
+
+    def __init__(self, task, seed):
+        import gymnasium
+        import gymnasium_robotics
+
+        gymnasium.register_envs(gymnasium_robotics)
+        environment = gymnasium.make(task.original[0], continuing_task=True, reset_target=False)
+        self.environment = environment.unwrapped
+        self.environment.reset(seed=seed)
+        self.m, self.d = self.environment.point_env.model, self.environment.point_env.data
+        self.facts = {
+            "horizon": environment.spec.max_episode_steps,
+            "substeps": self.environment.point_env.frame_skip,
+            "timestep": self.environment.point_env.dt,
+            "action": [environment.action_space.low.tolist(), environment.action_space.high.tolist()],
+            "observation": (6,),
+        }
+
+    def target(self):
+        return self.environment.goal
+
+    def reset(self):
+        self.environment.reset()
+
+    def start(self, qpos, qvel, target):
+        self.reset()
+        self.environment.goal = np.array(target)
+        self.environment.point_env.set_state(np.array(qpos), np.array(qvel))
+
+    def observe(self):
+        return np.concatenate([self.d.qpos, self.d.qvel, self.environment.goal])
+
+    def step(self, action):
+        return self.environment.step(action)[1]
+
+
+def original(task, seed):
+    return Maze(task, seed) if task.model == "point_maze" else DmControl(task, seed)
+
+
+def near_goal(name, peer, draw):
+    """`(qpos, qvel, target)` that the reward is likely to be positive at."""
+    m, target = peer.m, peer.target()
+    qpos, qvel = m.qpos0 + 0.02 * draw.normal(size=m.nq), 0.1 * draw.normal(size=m.nv)
+    if name.startswith("reacher"):
+        qpos[:] = draw.uniform(-2.0, 2.0, 2)
+        angle = qpos[0], qpos.sum()
+        tip = 0.12 * np.array([np.cos(angle).sum(), np.sin(angle).sum()])
+        target = tip + draw.uniform(-0.03, 0.03, 2)
+    elif name.startswith("ball"):
+        qpos[2:] = qpos[:2] + [0.0, 0.34] + 0.02 * draw.normal(size=2)
+    elif name.startswith("finger"):
+        qpos[:] = draw.uniform(-1.0, 1.0, 3)
+        if name == "finger-spin":
+            qvel[2] = draw.uniform(-25.0, -10.0)
+        else:
+            angle = -qpos[2] + 0.4 * draw.normal()
+            target = np.array([0.2, 0.4]) + 0.13 * np.array([np.sin(angle), np.cos(angle)])
+    elif name in ("cheetah-run", "hopper-hop"):
+        qvel[0] = draw.uniform(0.0, 12.0 if name == "cheetah-run" else 3.0)
+    elif name.startswith("hopper"):
+        qpos[4:] = [-0.2, 0.4, -0.2]
+    elif name.startswith("walker"):
+        qvel[1] = draw.uniform(0.0, 8.0)
+    elif name.startswith("fish"):
+        qpos[3:7] /= np.linalg.norm(qpos[3:7])
+        if len(target):
+            target = qpos[:3] + [0.0, 0.08, 0.0] + 0.05 * draw.normal(size=3)
+    elif name == "swimmer6":
+        target = qpos[:2] + [0.0, -0.1] + 0.3 * draw.normal(size=2)
+    elif name.startswith("point-maze"):
+        qpos = target + draw.uniform(-0.2, 0.2, 2)
+    return qpos, qvel, target
+
+
+def relative(got, want):
+    """Largest difference, relative to the largest wanted number, at least 1; infinite where something is not finite."""
+    got, want = np.atleast_1d(np.asarray(got, dtype=float)), np.atleast_1d(np.asarray(want, dtype=float))
+    if got.shape != want.shape or not np.isfinite(got).all():
+        return np.inf
+    return np.abs(got - want).max(initial=0.0) / max(1.0, np.abs(want).max(initial=0.0))
+
+
+def facts(task, mine):
+    """What the original says of itself, as our definition has it."""
+    return {
+        "horizon": task.horizon,
+        "substeps": task.substeps,
+        "timestep": mine.m.opt.timestep * task.substeps,
+        "action": [[-1.0] * mine.m.nu, [1.0] * mine.m.nu],
+        "observation": (sum(width for _, width in task.observation),),
+    }
+
+
+def follow(name, task):
+    """Worst differences `{what: error}` over all episodes, and records of the steps."""
+    mine, peer, draw = Ours(task), original(task, seed=3), np.random.default_rng(11)
+    worst = dict.fromkeys(["state", "observation", "reward"], 0.0)
+    wanted = facts(task, mine)
+    worst["facts"] = max(0.0 if v == peer.facts[k] or abs(np.subtract(v, peer.facts[k])).max() < 1e-12 else np.inf for k, v in wanted.items())
+    records = []
+
+    def compare(what, got, want):
+        worst[what] = max(worst[what], relative(got, want))
+
+    for episode in range(EPISODES):
+        if episode % 2:
+            peer.start(*near_goal(name, peer, draw))
+        else:
+            peer.reset()
+        # The first observation of an episode.
+        mine.target = peer.target()
+        mine.d.qpos, mine.d.qvel, mine.d.qacc_warmstart, mine.d.ctrl = peer.d.qpos, peer.d.qvel, 0.0, 0.0
+        mine.look()
+        compare("observation", mine.observe(), peer.observe())
+        for _ in range(STEPS):
+            action = draw.uniform(-1.0, 1.0, mine.m.nu)
+            before = peer.d.qpos.copy(), peer.d.qvel.copy()
+            mine.d.qpos, mine.d.qvel, mine.d.qacc_warmstart = *before, peer.d.qacc_warmstart
+            mine.step(action)
+            reward = peer.step(action)
+            compare("state", np.concatenate([mine.d.qpos, mine.d.qvel]), np.concatenate([peer.d.qpos, peer.d.qvel]))
+            compare("observation", mine.observe(), peer.observe())
+            compare("reward", mine.reward(), reward)
+            records.append(record(mine, peer, before, action, reward))
+    return worst, records
+
+
+def record(mine, peer, before, action, reward):
+    """A control step as the fixture has it: what it starts from, its controls, and what the original makes of it."""
+    touch = [i for i in range(mine.m.nsensor) if mine.m.sensor_type[i] == mujoco.mjtSensor.mjSENS_TOUCH]
+    fields = {
+        "from_qpos": before[0],
+        "from_qvel": before[1],
+        "ctrl": action,
+        "target": peer.target(),
+        "qpos": peer.d.qpos,
+        "qvel": peer.d.qvel,
+        "touch": [mine.d.sensordata[mine.m.sensor_adr[i]] for i in touch],
+        "observation": peer.observe(),
+        "reward": [reward],
+    }
+    return {key: [float(x) for x in np.ravel(value)] for key, value in fields.items()}
+
+
+def spread(records, key, count):
+    """`count` records whose `key` is as different as it comes."""
+    groups = {}
+    for record in records:
+        groups.setdefault(sum(record[key]), []).append(record)
+    values = sorted(groups)
+    at = [values[round(k)] for k in np.linspace(0, len(values) - 1, count)]
+    return [groups[value][k * len(groups[value]) // count] for k, value in enumerate(at)]
+
+
+def chosen(records):
+    """STATES records with rewards of all sizes, half of them with touches of all sizes where the model feels any."""
+    if not records[0]["touch"]:
+        return spread(records, "reward", STATES)
+    return spread(records, "reward", STATES // 2) + spread(records, "touch", STATES - STATES // 2)
+
+
+def fixture(task, records):
+    """The text of a fixture: a header and a line per state."""
+    header = {"model": task.model, "substeps": task.substeps, "damping": task.damping, "observation": task.observation}
+    lines = ",\n    ".join(json.dumps(state) for state in chosen(records))
+    fields = "".join(f'  "{key}": {json.dumps(value)},\n' for key, value in header.items())
+    return "{\n" + fields + '  "states": [\n    ' + lines + "\n  ]\n}\n"
+
+
+def fixture_error(path, text):
+    """Largest difference of the committed fixture from `text`; infinite where their fields differ."""
+    if not os.path.exists(path):
+        return np.inf
+    got, want = json.load(open(path)), json.loads(text)
+    states, wanted = got.pop("states"), want.pop("states")
+    if got != want or len(states) != len(wanted):
+        return np.inf
+    return max(relative(a.get(key), b[key]) for a, b in zip(states, wanted) for key in b)
+
+
+def samples(state, target, observation):
+    return np.concatenate([state, target, [np.linalg.norm(target)], observation])
+
+
+def compare_resets(task):
+    """`(largest difference of a moment in standard errors, largest distance of distribution functions)` over RESETS resets."""
+    mine, peer, draw = Ours(task), original(task, seed=5), np.random.default_rng(13)
+    a, b = [], []
+    for _ in range(RESETS):
+        mine.reset(draw)
+        a.append(samples(np.concatenate([mine.d.qpos, mine.d.qvel]), mine.target, mine.observe()))
+        peer.reset()
+        b.append(samples(np.concatenate([peer.d.qpos, peer.d.qvel]), peer.target(), peer.observe()))
+    a, b = np.array(a), np.array(b)
+    moment, distance = 0.0, 0.0
+    for x, y in zip(a.T, b.T):
+        if max(np.ptp(x), np.ptp(y)) < 1e-9:  # always the same
+            moment = max(moment, 0.0 if abs(x[0] - y[0]) < 1e-9 else np.inf)
+            continue
+        centre = np.concatenate([x, y]).mean()
+        for p, q in ((x, y), ((x - centre) ** 2, (y - centre) ** 2)):
+            error = np.sqrt((p.var() + q.var()) / RESETS)
+            moment = max(moment, abs(p.mean() - q.mean()) / error)
+        grid = np.sort(np.concatenate([x, y]))
+        steps = [np.searchsorted(np.sort(v), grid, side="right") / RESETS for v in (x, y)]
+        distance = max(distance, np.sqrt(RESETS / 2) * np.abs(steps[0] - steps[1]).max())
+    return moment, distance
+
+
+def main():
+    """Prints the table and exits with the verdict."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tasks", nargs="*", choices=[[], *TASKS], metavar="TASK")
+    parser.add_argument("--write", action="store_true", help="write the fixtures instead of checking them")
+    arguments = parser.parse_args()
+    print(f"MuJoCo {mujoco.__version__}; {EPISODES} x {STEPS} control steps, {RESETS} resets")
+    print(f"{'task':<24} obs  state    observation  reward   rewards seen   reset: moments  distance   fixture")
+    failed = False
+    for name in arguments.tasks or TASKS:
+        task = TASKS[name]
+        worst, records = follow(name, task)
+        moment, distance = compare_resets(task)
+        path, text = os.path.join(FIXTURES, f"{name}.json"), fixture(task, records)
+        if arguments.write:
+            os.makedirs(FIXTURES, exist_ok=True)
+            with open(path, "w") as file:
+                file.write(text)
+        stale = fixture_error(path, text)
+        rewards = [r["reward"][0] for r in records]
+        bad = not (max(worst.values()) <= EXACT and stale <= EXACT and moment <= MOMENT and distance <= DISTANCE)
+        bad |= min(rewards) == max(rewards)  # a constant reward is not tested
+        failed |= bad
+        print(
+            f"{name:<24} {len(records[0]['observation']):>3}  {worst['state']:.1e}  {worst['observation']:<11.1e}  {worst['reward']:.1e}"
+            f"  {min(rewards):5.3f} .. {max(rewards):5.3f}  {moment:>14.2f}  {distance:>8.2f}   {stale:.1e}{'  DIFFERENT' if bad else ''}"
+            f"{' (horizon, substeps, time step, widths or bounds)' if worst['facts'] else ''}",
+            flush=True,
+        )
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
