@@ -298,21 +298,21 @@ def record(mine, peer, before, action, reward):
     return {key: [float(x) for x in np.ravel(value)] for key, value in fields.items()}
 
 
-def spread(records, key, count):
-    """`count` records whose `key` is as different as it comes."""
-    groups = {}
-    for record in records:
-        groups.setdefault(sum(record[key]), []).append(record)
-    values = sorted(groups)
-    at = [values[round(k)] for k in np.linspace(0, len(values) - 1, count)]
-    return [groups[value][k * len(groups[value]) // count] for k, value in enumerate(at)]
+def spread(records, size, count):
+    """`count` records with sizes evenly spaced between the smallest and the largest; of equal ones, from all over the episodes."""
+    sizes, left, picked = [size(r) for r in records], set(range(len(records))), []
+    for wanted in np.linspace(min(sizes), max(sizes), count):
+        nearest = min(left, key=lambda i: (abs(sizes[i] - wanted), 97 * i % len(records)))
+        left.remove(nearest)
+        picked.append(records[nearest])
+    return picked
 
 
 def chosen(records):
-    """STATES records with rewards of all sizes, half of them with touches of all sizes where the model feels any."""
-    if not records[0]["touch"]:
-        return spread(records, "reward", STATES)
-    return spread(records, "reward", STATES // 2) + spread(records, "touch", STATES - STATES // 2)
+    """STATES records with rewards of all sizes; where the model feels touch, half of them with touches of all sizes."""
+    touches = STATES // 2 if records[0]["touch"] else 0
+    by_reward = spread(records, lambda r: r["reward"][0], STATES - touches)
+    return by_reward + (spread(records, lambda r: np.log1p(r["touch"]).sum(), touches) if touches else [])
 
 
 def fixture(task, records):
