@@ -7,8 +7,8 @@ Two things are compared: every compiled constant that acts on the motion, and 20
 controls. Elements correspond by name (`NAMES` where the names differ); bodies, joints, tendons and actuators also stand in the
 same order, so that states and actions are interchangeable. The originals come out of the installed packages.
 
-Not compared, because nothing moves differently for it: looks, cameras, ranges of joints that have no limit, and, where contacts are
-off, geoms as such (their masses are the bodies'). `UNTOUCHED` lists what differs otherwise, with the reason.
+Not compared, because nothing moves differently for it: looks, cameras, ranges of joints that have no limit, and, where contacts
+are off, how geoms collide and geoms that only they have (masses are compared by body). `UNTOUCHED` lists what differs otherwise.
 Prints a line per model; exit code 1 on a difference.
 """
 
@@ -90,7 +90,8 @@ def matrix(quat):
 class Names:
     """Elements of a model by kind and name; ours translated to the names of theirs."""
 
-    KINDS = {kind: getattr(mujoco.mjtObj, f"mjOBJ_{kind.upper()}") for kind in "body joint geom site tendon actuator sensor".split()}
+    KINDS = "body joint geom site tendon actuator sensor".split()
+    KINDS = {kind: getattr(mujoco.mjtObj, f"mjOBJ_{kind.upper()}") for kind in KINDS}
 
     def __init__(self, model, table=""):
         self.model = model
@@ -306,7 +307,8 @@ def main():
         failed |= bad
         sizes = f"{mine.nq:>2} {mine.nv:>2} {mine.nu:>2} {mine.nbody:>7}"
         largest = max(error for _, error in rows)
-        print(f"{name:<12} {sizes}  {len(rows):>9}  {largest:>18.1e}  {motion:<8.1e}  {contacts:>8}{'  DIFFERENT' if bad else ''}")
+        verdict = "  DIFFERENT" if bad else ""
+        print(f"{name:<12} {sizes}  {len(rows):>9}  {largest:>18.1e}  {motion:<8.1e}  {contacts:>8}{verdict}")
         for what, error in different[:12]:
             print(f"    {what}: {error:.1e}")
     sys.exit(failed)

@@ -1,14 +1,15 @@
-"""The tasks on the models of envs/models: observation, reward, reset, step and horizon, after dm_control 1.0.45 (Tassa et al. 2018,
-arXiv 1801.00690) and, for the maze, Gymnasium-Robotics 1.4.2. tasks.py holds them against those packages; docs/tasks.md is the table.
+"""The tasks on the models of envs/models: observation, reward, reset, step and horizon, after dm_control 1.0.45 (Tassa et al.
+2018, arXiv 1801.00690) and, for the maze, Gymnasium-Robotics 1.4.2. tasks.py holds them against those packages; docs/tasks.md is
+the table.
 
-A control step sets the controls and makes `substeps` steps of the model. Observation and reward are then those of the new state:
-positions and velocities are the new ones, while a touch sensor reports the forces of the last substep, computed from the
+A control step sets the controls and makes `substeps` steps of the model. Observation and reward are then those of the new
+state: positions and velocities are the new ones, while a touch sensor reports the forces of the last substep, computed from the
 state before that substep moved it. The controls in a reward are those of the step that just ended. No task terminates.
 
-`s` is what a task may ask for: `s.qpos`, `s.qvel`, `s.ctrl`; `s.target`, what the task drew at reset and the model does not know; and
-in world coordinates `s.position(body)`, `s.centre(body)` (of mass), `s.rotation(body)` (columns are the body's axes),
-`s.geom(name)`, `s.site(name)`; and `s.sensor(name)`. At reset `draw` is a numpy Generator and `touching(qpos)` says whether any two
-geoms touch there.
+`s` is what a task may ask for: `s.qpos`, `s.qvel`, `s.ctrl`; `s.target`, what the task drew at reset and the model does not know;
+and in world coordinates `s.position(body)`, `s.centre(body)` (of mass), `s.rotation(body)` (columns are the body's axes),
+`s.geom(name)`, `s.site(name)`; and `s.sensor(name)`. At reset `draw` is a numpy Generator and `touching(qpos)` says whether any
+two geoms touch there.
 """
 
 import numpy as np
@@ -26,8 +27,7 @@ def tolerance(x, low, high, margin=0.0, shape="gaussian", at_margin=0.1):
         return np.exp(np.log(at_margin) * d**2)
     if shape == "long_tail":
         return 1.0 / (1.0 + (1.0 / at_margin - 1.0) * d**2)
-    power = {"linear": 1, "quadratic": 2}[shape]
-    return np.maximum(1.0 - (1.0 - at_margin) * d**power, 0.0)
+    return np.maximum(1.0 - (1.0 - at_margin) * d**2, 0.0)  # quadratic
 
 
 def small_control(ctrl):
@@ -35,8 +35,9 @@ def small_control(ctrl):
     return (4.0 + tolerance(ctrl, 0.0, 0.0, margin=1.0, shape="quadratic", at_margin=0.0).mean()) / 5.0
 
 
-def at_least(x, bound, margin, shape, at_margin):
-    return tolerance(x, bound, np.inf, margin, shape, at_margin)
+def fast(velocity, wanted):
+    """From 0 (standing or going backwards) to 1 (as fast as wanted, or faster)."""
+    return np.clip(velocity / wanted, 0.0, 1.0)
 
 
 class Task:
@@ -304,7 +305,7 @@ class Cheetah(Task):
         return [*s.qpos[1:], *s.qvel]
 
     def reward(self, s):
-        return at_least(s.sensor("velocity")[X], self.SPEED, self.SPEED, "linear", 0.0)
+        return fast(s.sensor("velocity")[X], self.SPEED)
 
 
 class Hopper(Task):
@@ -327,7 +328,7 @@ class Hopper(Task):
         height = s.centre("torso")[Z] - s.centre("foot")[Z]
         standing = tolerance(height, self.LOWEST, self.HIGHEST)
         if self.hop:
-            return standing * at_least(s.sensor("velocity")[X], self.SPEED, self.SPEED / 2.0, "linear", 0.5)
+            return standing * fast(s.sensor("velocity")[X], self.SPEED)
         return standing * small_control(s.ctrl)
 
 
@@ -349,13 +350,12 @@ class Walker(Task):
         return [*orientations, s.position("torso")[Z], *s.qvel]
 
     def reward(self, s):
-        standing = at_least(s.position("torso")[Z], self.HEIGHT, self.HEIGHT / 2.0, "gaussian", 0.1)
+        standing = tolerance(s.position("torso")[Z], self.HEIGHT, np.inf, margin=self.HEIGHT / 2.0)
         upright = (1.0 + s.rotation("torso")[Z, Z]) / 2.0
         stand = (3.0 * standing + upright) / 4.0
         if self.speed == 0.0:
             return stand
-        move = at_least(s.sensor("velocity")[X], self.speed, self.speed / 2.0, "linear", 0.5)
-        return stand * (5.0 * move + 1.0) / 6.0
+        return stand * (5.0 * fast(s.sensor("velocity")[X], self.speed) + 1.0) / 6.0
 
 
 # ---- in water --------------------------------------------------------------------------------------------------------
