@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use super::map::{Map, ROWS};
 use super::plan::*;
 use super::rows::{gather, scatter};
-use crate::engine::{Call, HostKernel};
+use crate::engine::{Call, HostKernel, Tiles};
 use crate::fuse::TileArgs;
 use crate::ir::DrawKind;
 use crate::rng::Key;
@@ -78,12 +78,12 @@ impl TileHost {
     }
 
     /// Whether all buffers are long enough for this tile.
-    fn fits(&self, call: &Call<'_>, task: usize, sample: &[u32; ROWS]) -> bool {
+    fn fits(&self, call: &Call<'_>, place: usize, sample: &[u32; ROWS]) -> bool {
         let last = sample.iter().copied().max().unwrap_or(0) as usize;
         let long = |buffer: usize, words: usize| call.buffers.get(buffer).is_some_and(|b| words <= b.len());
         (0..self.buffers).all(|b| long(b, self.plan.needed[b]))
             && self.plan.row_access.iter().all(|&(b, offset, pitch, width)| long(b, offset + last * pitch + width))
-            && self.scratch.is_none_or(|b| long(b, (task + 1) * self.scratch_words))
+            && self.scratch.is_none_or(|b| long(b, (place + 1) * self.scratch_words))
     }
 }
 
@@ -98,6 +98,14 @@ impl HostKernel for TileHost {
     }
 
     fn run(&self, call: &Call<'_>, task: usize, worker: usize) {
+        self.run_at(call, task, worker, task);
+    }
+
+    fn leaves(&self, call: &Call<'_>) -> Option<Tiles> {
+        self.scratch.map(|binding| Tiles { binding, count: self.tasks(call), words: self.scratch_words })
+    }
+
+    fn run_at(&self, call: &Call<'_>, task: usize, worker: usize, place: usize) {
         let Some(args) = arguments(call) else { return };
         let mut worker = self.workers[worker % self.workers.len()].lock().unwrap_or_else(PoisonError::into_inner);
         let Worker { bases, arena } = &mut *worker;
@@ -117,7 +125,7 @@ impl HostKernel for TileHost {
             unsafe { (self.random.shuffle)(&Shuffle::new(key, args.shuffle_count, sample.as_mut_ptr())) };
             draw_row = sample;
         }
-        if !self.fits(call, task, &sample) {
+        if !self.fits(call, place, &sample) {
             debug_assert!(false, "a buffer is too short");
             return;
         }
@@ -125,7 +133,7 @@ impl HostKernel for TileHost {
             *base = buffer.as_ptr();
         }
         if let Some(scratch) = self.scratch {
-            bases[SCRATCH] = call.buffers[scratch].as_ptr().wrapping_add(task * self.scratch_words);
+            bases[SCRATCH] = call.buffers[scratch].as_ptr().wrapping_add(place * self.scratch_words);
         }
         let (uniforms, valid) = (&call.immediates[size_of::<TileArgs>()..], rows.min(ROWS));
         let tile = Tile { host: self, args, uniforms, bases, valid, sample, draw_row };
