@@ -4,9 +4,9 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError, RwLock};
 
-use super::jobs::{Jobs, fits, lanes, sides};
+use super::jobs::{Jobs, PANEL, fits, in_place, lanes, sides};
 use super::{Block, ONES, WeightGradientArgs};
-use crate::engine::{Call, HostKernel, Tiles, Twin};
+use crate::engine::{Call, HostKernel, Tiles, Twin, Words};
 use crate::kernels::twin::own;
 use crate::simd::{Dense, DenseFn, Isa, LANE_STEP, Lane, fetch, kernel, transpose4};
 
@@ -37,12 +37,12 @@ struct Worker {
     total: Vec<f32>,
 }
 
-/// The wider side of a product, `[row][lanes]` and a line of padding a row.
+/// The wider side of a product: `[panel][row][PANEL]`.
 #[derive(Default)]
 struct Turned {
     words: Vec<f32>,
-    /// First feature and features, while they are those of the tile at hand.
-    of: Option<(u32, usize)>,
+    /// First feature and features of a panel, while they are those of the tile at hand.
+    of: Vec<Option<(u32, usize)>>,
 }
 
 fn arguments(call: &Call<'_>) -> Option<WeightGradientArgs> {
@@ -81,11 +81,13 @@ impl Host {
     fn read(&self, call: &Call<'_>, args: &WeightGradientArgs, parts: impl Fn(&Jobs) -> Option<usize>) -> usize {
         let mut jobs = self.jobs.write().unwrap_or_else(PoisonError::into_inner);
         jobs.read(call, args);
-        let (most, turned_words) = (parts(&jobs).unwrap_or(0), jobs.turned_words(args.tile_rows));
+        let (most, panels) = (parts(&jobs).unwrap_or(0), jobs.panels());
+        let turned_words = panels * args.tile_rows as usize * PANEL;
         for worker in &self.workers {
             let mut worker = worker.lock().unwrap_or_else(PoisonError::into_inner);
             let Worker { turned, total } = &mut *worker;
             turned.words.resize(turned_words.max(turned.words.len()), 0.0);
+            turned.of.resize(panels.max(turned.of.len()), None);
             total.resize(most.max(total.len()), 0.0);
         }
         jobs.firsts.len()
@@ -105,9 +107,14 @@ impl Host {
         let mut worker = self.workers[worker % self.workers.len()].lock().unwrap_or_else(PoisonError::into_inner);
         let Worker { turned, total } = &mut *worker;
         let (rows, tiles, slices) = (args.tile_rows as usize, args.tiles as usize, call.groups[1] as usize);
+        let gradient = Gradient {
+            words: call.buffers[2],
+            first: (args.first_slice as usize + slice) * args.gradient_words as usize,
+        };
         // The jobs are those of the last table that was read, which a stranger's call need not match.
-        let room = jobs.sums(&part).len() <= total.len() && jobs.turned_words(args.tile_rows) <= turned.words.len();
-        if !room || !jobs.blocks[part.clone()].iter().all(|block| fits(block, &args, call.buffers[1].len())) {
+        let room = jobs.sums(&part).len() <= total.len() && jobs.panels() * rows * PANEL <= turned.words.len();
+        let fits = |block: &Block| fits(block, &args, call.buffers[1].len()) && gradient.fits(block);
+        if !room || !jobs.blocks[part.clone()].iter().all(fits) {
             return;
         }
         let first_sum = jobs.sums(&part).start;
@@ -118,11 +125,12 @@ impl Host {
         let range = slice * tiles / slices..(slice + 1) * tiles / slices;
         if range.is_empty() {
             total.fill(0.0);
+            part.clone().for_each(|k| gradient.clear(&jobs.blocks[k]));
         }
         for tile in range.clone() {
             let words = args.tile_features as usize * rows;
             let place = make(tile);
-            turned.of = None;
+            turned.of.fill(None);
             let begins = tile == range.start;
             let tile = Tile { first: call.buffers[1].as_ptr().wrapping_add(place * words), rows };
             for k in part.clone() {
@@ -131,14 +139,13 @@ impl Host {
                 unsafe {
                     match block.x_feature {
                         ONES => self.ones(&tile, block, total, begins),
-                        _ => self.product(&tile, block, turned, total, begins),
+                        _ => self.product(&tile, block, turned, gradient.sums(block, total), begins),
                     }
                 }
             }
         }
-        let first_word = (args.first_slice as usize + slice) * args.gradient_words as usize;
         for k in part {
-            write(call, first_word, &jobs.blocks[k], &mut total[own_sums(k)]);
+            gradient.write(&jobs.blocks[k], &mut total[own_sums(k)]);
         }
     }
 
@@ -147,7 +154,6 @@ impl Host {
         if begins {
             total.fill(0.0);
         }
-
         let rows = Rows {
             first: tile.feature(block.dy_feature),
             rows: tile.rows,
@@ -160,63 +166,102 @@ impl Host {
         unsafe { (self.add_rows)(&rows) }
     }
 
-    /// Adds a tile's product to the sums of a job; the first tile `begins` them.
-    unsafe fn product(&self, tile: &Tile, block: &Block, turned: &mut Turned, total: &mut [f32], begins: bool) {
+    /// Adds a tile's product to sums whose rows are `ys` words apart; the first tile `begins` them.
+    unsafe fn product(
+        &self,
+        tile: &Tile,
+        block: &Block,
+        turned: &mut Turned,
+        (y, ys): (*mut f32, usize),
+        begins: bool,
+    ) {
         let (wide, narrow) = sides(block);
-        let (lanes, stride) = lanes(wide.count);
+        let lanes = lanes(&wide);
         for segment in 0..block.segments {
             let other = tile.feature(narrow.feature + segment * narrow.stride);
-            (0..narrow.count * tile.rows).step_by(16).for_each(|word| fetch(other.wrapping_add(word)));
-            let null = std::ptr::null();
-            // SAFETY: the caller's promise; `total` has a row of lanes for each feature of the narrow side.
-            unsafe {
-                turned.turn(tile, wide.feature + segment * wide.stride, wide.count);
-                (self.dense)(&Dense {
-                    y: total.as_mut_ptr(),
-                    ys: lanes,
-                    x: turned.words.as_ptr(),
-                    xs: stride,
-                    w: other,
-                    ldi: 1,
-                    ldj: tile.rows,
-                    inputs: tile.rows,
-                    outputs: narrow.count,
-                    lanes,
-                    bias: null,
-                    add: [null; 2],
-                    add_stride: 0,
-                    accumulate: !begins || segment > 0,
-                });
+            for lane in (0..lanes).step_by(PANEL) {
+                let null = std::ptr::null();
+                // SAFETY: the caller's promise; there is a sum for every lane and feature of the narrow side.
+                unsafe {
+                    let feature = wide.feature + segment * wide.stride + lane as u32;
+                    let x = turned.turn(tile, lane / PANEL, feature, (wide.count - lane).min(PANEL));
+                    (self.dense)(&Dense {
+                        y: y.add(lane),
+                        ys,
+                        x,
+                        xs: PANEL,
+                        w: other,
+                        ldi: 1,
+                        ldj: tile.rows,
+                        inputs: tile.rows,
+                        outputs: narrow.count,
+                        lanes: (lanes - lane).min(PANEL),
+                        bias: null,
+                        add: [null; 2],
+                        add_stride: 0,
+                        accumulate: !begins || segment > 0,
+                    });
+                }
             }
         }
     }
 }
 
-/// The sums of a job into its words of the gradient vector that begins at `first_word`.
-fn write(call: &Call<'_>, first_word: usize, block: &Block, total: &mut [f32]) {
-    let first = first_word + block.out_word as usize;
-    let (wide, narrow) = sides(block);
-    if block.x_feature == ONES {
-        for (j, sums) in total.chunks_exact_mut(LANE_STEP).enumerate() {
-            // In a fixed order, whatever the width of the vectors.
-            for half in [8, 4, 2, 1] {
-                for k in 0..half {
-                    sums[k] += sums[k + half];
+/// A slice's gradient vector.
+struct Gradient<'a> {
+    words: Words<'a>,
+    first: usize,
+}
+
+impl Gradient<'_> {
+    /// Rows of weights along the wider side of a job.
+    fn rows(&self, block: &Block) -> impl Iterator<Item = Range<usize>> {
+        let (wide, narrow) = sides(block);
+        let first = self.first + block.out_word as usize;
+        (0..narrow.count).map(move |n| first + n * narrow.ld..first + n * narrow.ld + wide.count)
+    }
+
+    /// Whether there is room for sums that are kept in place.
+    fn fits(&self, block: &Block) -> bool {
+        !in_place(block) || self.rows(block).all(|row| row.end <= self.words.len())
+    }
+
+    /// Where the sums of a product are kept, and the words between two of their rows.
+    fn sums(&self, block: &Block, total: &mut [f32]) -> (*mut f32, usize) {
+        let (wide, narrow) = sides(block);
+        match in_place(block) {
+            true => (self.words.as_ptr().wrapping_add(self.first + block.out_word as usize), narrow.ld),
+            false => (total.as_mut_ptr(), lanes(&wide)),
+        }
+    }
+
+    /// Zeros for a job that keeps its sums in place.
+    fn clear(&self, block: &Block) {
+        if in_place(block) {
+            self.rows(block).for_each(|row| own(&self.words, row).fill(0.0));
+        }
+    }
+
+    /// The sums of a job to their words, unless they are there.
+    fn write(&self, block: &Block, total: &mut [f32]) {
+        let (wide, _) = sides(block);
+        let first = self.first + block.out_word as usize;
+        if block.x_feature == ONES {
+            for (j, sums) in total.chunks_exact_mut(LANE_STEP).enumerate() {
+                // In a fixed order, whatever the width of the vectors.
+                for half in [8, 4, 2, 1] {
+                    for k in 0..half {
+                        sums[k] += sums[k + half];
+                    }
+                }
+                self.words.set_f32(first + j * block.dy_ld as usize, sums[0]);
+            }
+        } else {
+            for (row, line) in self.rows(block).zip(total.chunks_exact(lanes(&wide))) {
+                for (w, value) in line[..wide.count].iter().enumerate() {
+                    self.words.set_f32(row.start + w * wide.ld, *value);
                 }
             }
-            call.buffers[2].set_f32(first + j * block.dy_ld as usize, sums[0]);
-        }
-        return;
-    }
-    for (n, line) in total.chunks_exact(lanes(wide.count).0).enumerate() {
-        let first = first + n * narrow.ld;
-        if wide.ld == 1 {
-            let to = own(&call.buffers[2], first..first + wide.count);
-            to.iter_mut().zip(line).for_each(|(to, value)| *to = *value);
-            continue;
-        }
-        for (w, value) in line[..wide.count].iter().enumerate() {
-            call.buffers[2].set_f32(first + w * wide.ld, *value);
         }
     }
 }
@@ -235,18 +280,20 @@ impl Tile {
 }
 
 impl Turned {
-    /// Makes this the features of a tile from `feature` on. Lanes beyond them are computed as well, from zeros.
-    unsafe fn turn(&mut self, tile: &Tile, feature: u32, count: usize) {
-        if self.of == Some((feature, count)) {
-            return;
+    /// Makes `panel` the features of a tile from `feature` on, and says where it is. Lanes beyond them are computed as
+    /// well, from zeros.
+    unsafe fn turn(&mut self, tile: &Tile, panel: usize, feature: u32, count: usize) -> *const f32 {
+        let words = &mut self.words[panel * tile.rows * PANEL..][..tile.rows * PANEL];
+        if self.of[panel] != Some((feature, count)) {
+            let lanes = count.next_multiple_of(LANE_STEP);
+            if lanes > count {
+                words.chunks_exact_mut(PANEL).for_each(|row| row[count..lanes].fill(0.0));
+            }
+            // SAFETY: `rows` by `PANEL`, and a multiple of 4 rows.
+            unsafe { turn(tile.feature(feature), count, tile.rows, words.as_mut_ptr()) };
+            self.of[panel] = Some((feature, count));
         }
-        let (lanes, stride) = lanes(count);
-        if lanes > count {
-            self.words.chunks_exact_mut(stride).take(tile.rows).for_each(|row| row[count..lanes].fill(0.0));
-        }
-        // SAFETY: `rows` by `stride`, and a multiple of 4 rows.
-        unsafe { turn(tile.feature(feature), count, tile.rows, self.words.as_mut_ptr(), stride) };
-        self.of = Some((feature, count));
+        words.as_ptr()
     }
 }
 
@@ -254,7 +301,7 @@ impl Turned {
 const AHEAD: usize = 16;
 
 /// `to[row][lane] = from[lane][row]`
-unsafe fn turn(from: *const f32, width: usize, rows: usize, to: *mut f32, stride: usize) {
+unsafe fn turn(from: *const f32, width: usize, rows: usize, to: *mut f32) {
     let whole = width / 4 * 4;
     // SAFETY: the caller's extents; what is fetched ahead is not read.
     unsafe {
@@ -264,16 +311,16 @@ unsafe fn turn(from: *const f32, width: usize, rows: usize, to: *mut f32, stride
                 fetch(source.wrapping_add(AHEAD * rows + line));
             }
             for row in (0..rows).step_by(4) {
-                let (s, t) = (source.add(row), to.add(row * stride + f));
+                let (s, t) = (source.add(row), to.add(row * PANEL + f));
                 transpose4(
                     [s, s.add(rows), s.add(2 * rows), s.add(3 * rows)],
-                    [t, t.add(stride), t.add(2 * stride), t.add(3 * stride)],
+                    [t, t.add(PANEL), t.add(2 * PANEL), t.add(3 * PANEL)],
                 );
             }
         }
         for f in whole..width {
             for row in 0..rows {
-                *to.add(row * stride + f) = *from.add(f * rows + row);
+                *to.add(row * PANEL + f) = *from.add(f * rows + row);
             }
         }
     }
@@ -327,7 +374,6 @@ mod tests {
     use bytemuck::Zeroable;
 
     use super::*;
-    use crate::engine::Words;
 
     #[test]
     fn jobs_without_segments_or_beyond_the_scratch_are_left_out_however_large_their_numbers() {

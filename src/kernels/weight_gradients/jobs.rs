@@ -46,7 +46,7 @@ impl Jobs {
         let mut sums = 0;
         for (k, block) in self.blocks.iter().enumerate() {
             self.starts.push(sums);
-            sums += total_words(block);
+            sums += sum_words(block);
             if work >= ENOUGH {
                 self.firsts.push(k);
                 work = 0;
@@ -67,10 +67,10 @@ impl Jobs {
         self.starts[jobs.start]..self.starts[jobs.end]
     }
 
-    /// Words of a worker's turned side for any of the jobs.
-    pub fn turned_words(&self, rows: u32) -> usize {
+    /// Panels of the widest side of a product.
+    pub fn panels(&self) -> usize {
         let products = self.blocks.iter().filter(|block| block.x_feature != ONES);
-        products.map(|block| rows as usize * lanes(sides(block).0.count).1).max().unwrap_or(0)
+        products.map(|block| sides(block).0.count.div_ceil(PANEL)).max().unwrap_or(0)
     }
 
     fn join_strips(&mut self) {
@@ -142,15 +142,27 @@ pub fn sides(block: &Block) -> (Side, Side) {
     if x.count > dy.count { (x, dy) } else { (dy, x) }
 }
 
-/// Lanes of the wider side of a product, and words between two of its rows: one line more, so that rows do not compete
-/// for the same lines of the cache.
-pub fn lanes(width: usize) -> (usize, usize) {
-    let lanes = width.next_multiple_of(LANE_STEP);
-    (lanes, lanes + LANE_STEP)
+/// Lanes of the wider side that are turned and multiplied at a time, so that they stay in the first-level cache.
+pub const PANEL: usize = 64;
+
+/// Lanes of a side.
+pub fn lanes(side: &Side) -> usize {
+    side.count.next_multiple_of(LANE_STEP)
 }
 
-/// Words of a job's sums: `[feature of the narrow side][lanes]`, or `[feature][LANE_STEP]` of a sum over rows.
-fn total_words(block: &Block) -> usize {
+/// Whether the sums of a product can be kept in the gradient vector itself.
+pub fn in_place(block: &Block) -> bool {
+    let (wide, _) = sides(block);
+    block.x_feature != ONES && wide.ld == 1 && lanes(&wide) == wide.count
+}
+
+/// Words of a job's sums in a worker's memory: `[feature of the narrow side][lanes]`, or `[feature][LANE_STEP]` of a sum
+/// over rows; none where they are in place.
+fn sum_words(block: &Block) -> usize {
     let (wide, narrow) = sides(block);
-    if block.x_feature == ONES { block.dy_count as usize * LANE_STEP } else { narrow.count * lanes(wide.count).0 }
+    match block.x_feature {
+        ONES => block.dy_count as usize * LANE_STEP,
+        _ if in_place(block) => 0,
+        _ => narrow.count * lanes(&wide),
+    }
 }
