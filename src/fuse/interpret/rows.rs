@@ -1,10 +1,10 @@
 //! Between rows in role buffers and features of a tile: four rows by four features at a time.
 
 use super::map::ROWS;
-use crate::simd::{fetch, transpose4};
+use crate::simd::transpose4;
 
 /// Features that are moved at a time: a cache line of a row.
-const LINE: usize = 16;
+pub const LINE: usize = 16;
 
 /// `out[f][row] = from[at[row] + f]`
 ///
@@ -12,10 +12,6 @@ const LINE: usize = 16;
 /// Every row has `width` readable words from `from + at[row]`, `out` has room for `width * ROWS`.
 pub unsafe fn gather(from: *const f32, at: &[usize; ROWS], width: usize, out: *mut f32) {
     let whole = width / 4 * 4;
-    // Rows in shuffled order are not foreseen by the processor.
-    for at in at {
-        (0..width + LINE - 1).step_by(LINE).for_each(|f| fetch(from.wrapping_add(at + f.min(width - 1))));
-    }
     // SAFETY: the caller's promise.
     unsafe {
         for first in (0..whole).step_by(LINE) {

@@ -4,13 +4,13 @@ use std::sync::{Mutex, PoisonError};
 
 use super::map::{Map, ROWS};
 use super::plan::*;
-use super::rows::{gather, scatter};
+use super::rows::{LINE, gather, scatter};
 use crate::engine::{Call, HostKernel, Tiles};
 use crate::fuse::TileArgs;
 use crate::ir::DrawKind;
 use crate::rng::Key;
 use crate::simd::draw::{Draws, RandomKernels, Shuffle};
-use crate::simd::{Dense, DenseFn, Isa};
+use crate::simd::{Dense, DenseFn, Isa, fetch};
 
 /// A line of the arena, so that it is aligned to vectors.
 #[derive(Clone, Copy)]
@@ -135,6 +135,13 @@ impl HostKernel for TileHost {
         if let Some(scratch) = self.scratch {
             bases[SCRATCH] = call.buffers[scratch].as_ptr().wrapping_add(place * self.scratch_words);
         }
+        // The processor does not foresee rows in shuffled order.
+        let rows_ahead = if self.shuffled { &self.plan.row_access[..] } else { &[] };
+        for &(buffer, offset, pitch, width) in rows_ahead {
+            for row in sample.map(|s| call.buffers[buffer].as_ptr().wrapping_add(offset + s as usize * pitch)) {
+                (0..width + LINE - 1).step_by(LINE).for_each(|f| fetch(row.wrapping_add(f.min(width - 1))));
+            }
+        }
         let (uniforms, valid) = (&call.immediates[size_of::<TileArgs>()..], rows.min(ROWS));
         let tile = Tile { host: self, args, uniforms, bases, valid, sample, draw_row };
         // SAFETY: the buffers are long enough, the places of a plan stay inside its arena, and tiles write apart.
@@ -173,8 +180,8 @@ impl Tile<'_> {
                         features: *features,
                     });
                 }
-                Instr::Dense { out, outputs, bias, add, products } => {
-                    self.dense(*out, *outputs, *bias, *add, products, i)
+                Instr::Dense { out, outputs, bias, add, scale, products } => {
+                    self.dense(*out, *outputs, *bias, (*add, *scale), products, i)
                 }
                 Instr::Input { from: None, out, width } => {
                     let out = self.at(*out, i);
@@ -233,14 +240,15 @@ impl Tile<'_> {
         out: Place,
         outputs: usize,
         bias: Option<Place>,
-        add: [Option<Place>; 2],
+        (add, scale): ([Option<Place>; 2], Option<Place>),
         products: &[Product],
         i: usize,
     ) {
         let null = std::ptr::null();
         let tile = |place: Option<Place>| place.map_or(null, |place| self.at(place, i).cast_const());
         let mut start = (tile(bias), [tile(add[0]), tile(add[1])], false);
-        for product in products {
+        for (k, product) in products.iter().enumerate() {
+            let last = k + 1 == products.len();
             let d = Dense {
                 y: self.at(out, i),
                 ys: ROWS,
@@ -254,6 +262,7 @@ impl Tile<'_> {
                 lanes: ROWS,
                 bias: start.0,
                 add: start.1,
+                scale: tile(scale.filter(|_| last)),
                 add_stride: ROWS,
                 accumulate: start.2,
             };

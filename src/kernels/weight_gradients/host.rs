@@ -198,6 +198,7 @@ impl Host {
                         lanes: (lanes - lane).min(PANEL),
                         bias: null,
                         add: [null; 2],
+                        scale: null,
                         add_stride: 0,
                         accumulate: !begins || segment > 0,
                     });
