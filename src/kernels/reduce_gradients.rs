@@ -3,7 +3,6 @@
 use super::describe;
 use super::twin::{Stateless, arguments, own, read, sum};
 use crate::engine::{Call, KernelDesc, Work};
-use crate::simd::fetch;
 use bytemuck::{Pod, Zeroable};
 
 /// Words of one workgroup: the grid is `words.div_ceil(GROUP)` by 1 by 1, and so many norms are written.
@@ -46,8 +45,6 @@ fn run_groups(call: &Call<'_>, task: usize) {
         let gradient = own(&call.buffers[1], first..first + count);
         gradient.fill(0.0);
         for slice in 0..args.slices as usize {
-            let ahead = read(call.buffers[0], slice * words + first + count, GROUP as usize);
-            ahead.iter().step_by(16).for_each(|word| fetch(word));
             for (total, partial) in gradient.iter_mut().zip(read(call.buffers[0], slice * words + first, count)) {
                 *total += partial;
             }
