@@ -22,7 +22,8 @@ pub struct EngineOptions {
     /// Run kernels with bounds, loop and division checks and with zeroed workgroup memory (GPU; the CPU engine always
     /// stays inside its buffers).
     pub checked: bool,
-    /// Time every dispatch; on a GPU each gets a pass of its own, which costs some of the speed it measures.
+    /// Time every dispatch: each gets a pass of its own on a GPU, and runs by itself on the CPU, which costs some of the
+    /// speed it measures.
     pub profile: bool,
     /// Dispatches of one submission, so that no watchdog strikes; by default 64 on software and 256 on hardware.
     pub dispatches_per_submit: Option<u32>,

@@ -24,7 +24,7 @@ pub use counters::Counters;
 pub use cpu::Words;
 pub use error::EngineError;
 pub use handle::{Engine, EngineOptions};
-pub use kernel::{Call, HostKernel, KernelDesc, Twin, Work};
+pub use kernel::{Call, HostKernel, KernelDesc, Tiles, Twin, Work};
 pub use lint::{LintFinding, LintKind, lint};
 pub use module::ModuleError;
 pub use profile::KernelTime;

@@ -5,6 +5,7 @@ use crate::engine::{KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
 
 mod host;
+mod jobs;
 
 pub use host::WeightGradientsTwin;
 
