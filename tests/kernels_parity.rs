@@ -5,7 +5,7 @@ mod common;
 use common::device::{On, as_words, on_both_engines, run};
 use common::fresh::{Fresh, poison, poisoned};
 use common::parity::assert_close;
-use flowmill::engine::{KernelDesc, Work};
+use flowmill::engine::{CountedWork, KernelDesc};
 use flowmill::kernels::adamw::{AdamwArgs, NO_KL, Schedule, adamw, control};
 use flowmill::kernels::copy_words::{self, CopyArgs, copy_words};
 use flowmill::kernels::gae::{GaeArgs, gae};
@@ -36,7 +36,7 @@ fn library_kernel(name: &str, library: &str, body: &str, bindings: &[&str]) -> K
     let wgsl = format!("{library}\n{body}");
     let bindings: Vec<String> = bindings.iter().map(|b| b.to_string()).collect();
     let twin = WgslTwin { wgsl: wgsl.clone(), bindings: bindings.clone(), file: format!("{name}.wgsl") };
-    KernelDesc { name: name.into(), wgsl, bindings, work: Work::default(), twin: Some(Arc::new(twin)) }
+    KernelDesc { name: name.into(), wgsl, bindings, work: CountedWork::default(), twin: Some(Arc::new(twin)) }
 }
 
 fn random_words_units_and_shuffles_are_equal_bit_for_bit_and_normals_to_rounding(on: On) {
