@@ -20,8 +20,13 @@ pub struct Device {
 impl Device {
     /// The engine that the options ask for.
     pub fn open(&self, checked: bool) -> Result<Engine, Failure> {
+        self.open_with(EngineOptions { checked, ..Default::default() })
+    }
+
+    /// The same with further options.
+    pub fn open_with(&self, options: EngineOptions) -> Result<Engine, Failure> {
         let adapter = self.adapter.as_deref().unwrap_or("auto").parse()?;
-        let options = EngineOptions { adapter, checked, threads: self.threads, ..Default::default() };
+        let options = EngineOptions { adapter, threads: self.threads, ..options };
         let engine = Engine::new(&options)?;
         let adapter = engine.adapter();
         if self.threads.is_some() && adapter.kind != AdapterKind::Cpu {

@@ -213,6 +213,11 @@ impl Engine {
         self.executor.log().map(|(timing, _)| timing)
     }
 
+    /// Microseconds since the engine was opened, the clock of a [`Profile`]; 0 without [`EngineOptions::profile`].
+    pub fn clock(&mut self) -> f64 {
+        self.executor.log().map_or(0.0, |(_, log)| log.now())
+    }
+
     /// Whether what is submitted from now on is timed. Nothing happens without [`EngineOptions::profile`].
     pub fn set_profiling(&mut self, on: bool) {
         if let Some((_, log)) = self.executor.log() {

@@ -1,0 +1,136 @@
+//! What `flowmill profile` prints for people.
+
+use flowmill::bench::Ceilings;
+use flowmill::engine::{AdapterKind, AdapterSummary, Timing};
+use flowmill::profile::{IterationRow, KernelRow, PhaseRow, Summary};
+
+use super::output::table_of_numbers;
+
+/// What is profiled, on what, and what that can do.
+pub fn heading(title: &str, adapter: &AdapterSummary, ceilings: &Ceilings) -> String {
+    let Ceilings { fma_gflops, copy_gbytes, empty_dispatch_us, submit_wait_us } = ceilings;
+    format!(
+        "{title}\nadapter {} · backend {} · driver {}\n\
+         ceilings {} GFLOP/s of multiply-adds · {} GB/s of a copy · {} us an empty dispatch · {} us submit and wait",
+        adapter.name,
+        adapter.backend,
+        format!("{} {}", adapter.driver, adapter.driver_info).trim(),
+        digits(*fma_gflops),
+        digits(*copy_gbytes),
+        digits(*empty_dispatch_us),
+        digits(*submit_wait_us)
+    )
+}
+
+/// How kernels are timed, and why not better.
+pub fn timing(used: Timing, wanted: Timing, adapter: &AdapterSummary) -> String {
+    if adapter.kind == AdapterKind::Cpu {
+        return "timing: the clock around each dispatch".into();
+    }
+    let way = match used {
+        Timing::InsidePasses => "timestamps inside passes, between the dispatches",
+        Timing::PassPerDispatch => "timestamps around passes of one dispatch each",
+        Timing::WallClock => "the host's clock around dispatches that are submitted and waited for one by one",
+    };
+    let lacking = match used {
+        _ if used == wanted => return format!("timing: {way}"),
+        Timing::WallClock => "timestamps",
+        _ => "timestamps inside passes",
+    };
+    format!("timing: {way} (adapter `{}` has no {lacking})", adapter.name)
+}
+
+/// Kernels, phases, and the iteration.
+pub fn tables(summary: &Summary, iterations: usize) -> String {
+    let plural = if iterations == 1 { "" } else { "s" };
+    let mut text = format!("\n{}\n", kernels(&summary.kernels, iterations));
+    let unavailable = summary.unavailable();
+    if unavailable > 0 {
+        text +=
+            &format!("timestamps of {unavailable} dispatches are unavailable (empty or out of order): not counted\n");
+    }
+    text += &format!("\n{}\n\n", phases(&summary.phases, &summary.iteration));
+    text + &iteration(&summary.iteration, &format!("{iteration_count} iteration{plural}", iteration_count = iterations))
+}
+
+fn kernels(kernels: &[KernelRow], iterations: usize) -> String {
+    let heading = ["kernel", "phase", "calls", "total ms", "mean us", "share", "GFLOP/s", "GB/s", "of fma", "of copy"];
+    let mut rows = vec![heading.map(String::from).to_vec()];
+    for kernel in kernels {
+        rows.push(vec![
+            kernel.name.clone(),
+            named(&kernel.scope),
+            kernel.calls.to_string(),
+            known(kernel.total_us.map(|us| us * 1e-3), digits),
+            known(kernel.mean_us, digits),
+            known(kernel.share, percent),
+            known(kernel.gflops, digits),
+            known(kernel.gbytes, digits),
+            known(kernel.of_fma, percent),
+            known(kernel.of_copy, percent),
+        ]);
+    }
+    let total: f64 = kernels.iter().filter_map(|kernel| kernel.total_us).sum();
+    let calls: u64 = kernels.iter().map(|kernel| kernel.calls).sum();
+    let mut sum = vec![format!("all, in {iterations} iterations"), String::new(), calls.to_string()];
+    sum.push(digits(total * 1e-3));
+    rows.push(sum);
+    table_of_numbers(&rows, 2)
+}
+
+fn phases(phases: &[PhaseRow], iteration: &IterationRow) -> String {
+    let heading = ["phase", "wall ms", "busy ms", "gaps ms", "encode ms", "dispatches"];
+    let mut rows = vec![heading.map(String::from).to_vec()];
+    for phase in phases {
+        let mut row = vec![named(&phase.name)];
+        row.extend([phase.wall_us, phase.busy_us, phase.gap_us, phase.encode_us].map(|us| digits(us * 1e-3)));
+        row.push(digits(phase.dispatches));
+        rows.push(row);
+    }
+    let sum = |of: fn(&PhaseRow) -> f64| phases.iter().map(of).sum::<f64>();
+    let mut row = vec!["iteration".to_string(), digits(iteration.profiled_us * 1e-3), digits(iteration.busy_us * 1e-3)];
+    row.push(digits((iteration.profiled_us - iteration.busy_us).max(0.0) * 1e-3));
+    row.extend([digits(iteration.encode_us * 1e-3), digits(sum(|phase| phase.dispatches))]);
+    rows.push(row);
+    table_of_numbers(&rows, 1)
+}
+
+fn iteration(row: &IterationRow, count: &str) -> String {
+    let counters = &row.counters;
+    format!(
+        "an iteration: {} dispatches · {} passes · {} submits · {} readbacks of {} bytes\n\
+         profiled {} ms, without {} ms (medians of {count} each, in turn): profiling costs {}",
+        counters.dispatches,
+        counters.passes,
+        counters.submits,
+        counters.readbacks,
+        counters.bytes_read,
+        digits(row.profiled_us * 1e-3),
+        digits(row.unprofiled_us * 1e-3),
+        percent(row.overhead)
+    )
+}
+
+fn named(scope: &str) -> String {
+    if scope.is_empty() { "-".into() } else { scope.into() }
+}
+
+fn known(value: Option<f64>, shown: fn(f64) -> String) -> String {
+    value.map_or_else(|| "-".into(), shown)
+}
+
+/// Three significant digits as long as they are behind the point.
+fn digits(value: f64) -> String {
+    let behind = match value.abs() {
+        _ if !value.is_finite() => return "-".into(),
+        size if size >= 99.95 || size == 0.0 => 0,
+        size if size >= 9.995 => 1,
+        size if size >= 0.9995 => 2,
+        _ => 3,
+    };
+    format!("{value:.behind$}")
+}
+
+fn percent(value: f64) -> String {
+    if value.is_finite() { format!("{:.1} %", 100.0 * value) } else { "-".into() }
+}
