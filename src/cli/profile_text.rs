@@ -42,18 +42,18 @@ pub fn timing(used: Timing, wanted: Timing, adapter: &AdapterSummary) -> String 
 
 /// Kernels, phases, and the iteration.
 pub fn tables(summary: &Summary, iterations: usize) -> String {
-    let plural = if iterations == 1 { "" } else { "s" };
-    let mut text = format!("\n{}\n", kernels(&summary.kernels, iterations));
+    let count = format!("{iterations} iteration{}", if iterations == 1 { "" } else { "s" });
+    let mut text = format!("\n{}\n", kernels(&summary.kernels, &count));
     let unavailable = summary.unavailable();
     if unavailable > 0 {
         text +=
             &format!("timestamps of {unavailable} dispatches are unavailable (empty or out of order): not counted\n");
     }
     text += &format!("\n{}\n\n", phases(&summary.phases, &summary.iteration));
-    text + &iteration(&summary.iteration, &format!("{iteration_count} iteration{plural}", iteration_count = iterations))
+    text + &iteration(&summary.iteration, &count)
 }
 
-fn kernels(kernels: &[KernelRow], iterations: usize) -> String {
+fn kernels(kernels: &[KernelRow], count: &str) -> String {
     let heading = ["kernel", "phase", "calls", "total ms", "mean us", "share", "GFLOP/s", "GB/s", "of fma", "of copy"];
     let mut rows = vec![heading.map(String::from).to_vec()];
     for kernel in kernels {
@@ -72,7 +72,7 @@ fn kernels(kernels: &[KernelRow], iterations: usize) -> String {
     }
     let total: f64 = kernels.iter().filter_map(|kernel| kernel.total_us).sum();
     let calls: u64 = kernels.iter().map(|kernel| kernel.calls).sum();
-    let mut sum = vec![format!("all, in {iterations} iterations"), String::new(), calls.to_string()];
+    let mut sum = vec![format!("all, in {count}"), String::new(), calls.to_string()];
     sum.push(digits(total * 1e-3));
     rows.push(sum);
     table_of_numbers(&rows, 2)
@@ -88,9 +88,10 @@ fn phases(phases: &[PhaseRow], iteration: &IterationRow) -> String {
         rows.push(row);
     }
     let sum = |of: fn(&PhaseRow) -> f64| phases.iter().map(of).sum::<f64>();
-    let mut row = vec!["iteration".to_string(), digits(iteration.profiled_us * 1e-3), digits(iteration.busy_us * 1e-3)];
-    row.push(digits((iteration.profiled_us - iteration.busy_us).max(0.0) * 1e-3));
-    row.extend([digits(iteration.encode_us * 1e-3), digits(sum(|phase| phase.dispatches))]);
+    let IterationRow { wall_us, busy_us, encode_us, .. } = *iteration;
+    let mut row = vec!["iteration".to_string()];
+    row.extend([wall_us, busy_us, (wall_us - busy_us).max(0.0), encode_us].map(|us| digits(us * 1e-3)));
+    row.push(digits(sum(|phase| phase.dispatches)));
     rows.push(row);
     table_of_numbers(&rows, 1)
 }
@@ -99,7 +100,7 @@ fn iteration(row: &IterationRow, count: &str) -> String {
     let counters = &row.counters;
     format!(
         "an iteration: {} dispatches · {} passes · {} submits · {} readbacks of {} bytes\n\
-         profiled {} ms, without {} ms (medians of {count} each, in turn): profiling costs {}",
+         profiled {} ms, without {} ms (medians of {count} each, in turn): profiling costs {}; those without differ by {}",
         counters.dispatches,
         counters.passes,
         counters.submits,
@@ -107,7 +108,8 @@ fn iteration(row: &IterationRow, count: &str) -> String {
         counters.bytes_read,
         digits(row.profiled_us * 1e-3),
         digits(row.unprofiled_us * 1e-3),
-        percent(row.overhead)
+        percent(row.overhead),
+        percent(row.spread)
     )
 }
 

@@ -52,15 +52,20 @@ pub struct PhaseRow {
     pub dispatches: f64,
 }
 
-/// A whole iteration, in microseconds: means over the profiled iterations, and medians of their lengths.
+/// A whole iteration, in microseconds: means over the profiled iterations. For the comparison medians, without the first
+/// profiled iteration, which prepares what all need, where there are others.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct IterationRow {
+    /// Length of a profiled iteration as the host saw it.
+    pub wall_us: f64,
     /// Median length with profiling.
     pub profiled_us: f64,
     /// Median length without.
     pub unprofiled_us: f64,
     /// What profiling costs: one over the other, minus 1.
     pub overhead: f64,
+    /// How far iterations without profiling are apart: longest minus shortest over the median.
+    pub spread: f64,
     /// Time in which a kernel ran.
     pub busy_us: f64,
     /// The host's encoding.
@@ -91,15 +96,20 @@ impl Summary {
         let mean =
             |of: &dyn Fn(&Iteration) -> f64| iterations.iter().map(of).sum::<f64>() / iterations.len().max(1) as f64;
         let host = |task: HostTask| mean(&|i| i.profile.host.iter().filter(|s| s.task == task).map(|s| s.length).sum());
-        let profiled_us = median(iterations.iter().map(|i| i.length).collect());
+        let prepared = usize::from(iterations.len() > 1);
+        let profiled_us = median(iterations.iter().skip(prepared).map(|i| i.length).collect());
         let unprofiled_us = median(measured.unprofiled.clone());
+        let (shortest, longest) = (measured.unprofiled.iter(), measured.unprofiled.iter());
+        let range = longest.fold(0.0, |a: f64, b| a.max(*b)) - shortest.fold(f64::INFINITY, |a, b| a.min(*b));
         Self {
             kernels: kernels(iterations, ceilings, name),
             phases: phases(iterations),
             iteration: IterationRow {
+                wall_us: mean(&|i| i.length),
                 profiled_us,
                 unprofiled_us,
                 overhead: profiled_us / unprofiled_us - 1.0,
+                spread: range / unprofiled_us,
                 busy_us: mean(&|i| busy(i.profile.dispatches.iter())),
                 encode_us: host(HostTask::Encode),
                 submit_us: host(HostTask::Submit),
@@ -248,7 +258,7 @@ mod tests {
             (short.gflops, short.of_fma, short.gbytes, short.of_copy),
             (Some(2.0), Some(0.2), Some(0.8), Some(0.2))
         );
-        assert!((summary.iteration.overhead - 0.1).abs() < 1e-12);
+        assert!((summary.iteration.overhead - 0.1).abs() < 1e-12 && summary.iteration.spread == 0.0);
         assert_eq!(summary.unavailable(), 1);
     }
 
