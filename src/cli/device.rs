@@ -23,11 +23,15 @@ impl Device {
         self.open_with(EngineOptions { checked, ..Default::default() })
     }
 
-    /// The same with further options.
-    pub fn open_with(&self, options: EngineOptions) -> Result<Engine, Failure> {
+    /// What the options say, with further ones.
+    pub fn options(&self, options: EngineOptions) -> Result<EngineOptions, Failure> {
         let adapter = self.adapter.as_deref().unwrap_or("auto").parse()?;
-        let options = EngineOptions { adapter, threads: self.threads, ..options };
-        let engine = Engine::new(&options)?;
+        Ok(EngineOptions { adapter, threads: self.threads, ..options })
+    }
+
+    /// The engine that the options and further ones ask for.
+    pub fn open_with(&self, options: EngineOptions) -> Result<Engine, Failure> {
+        let engine = Engine::new(&self.options(options)?)?;
         let adapter = engine.adapter();
         if self.threads.is_some() && adapter.kind != AdapterKind::Cpu {
             eprintln!("warning: --threads only concerns the CPU engine, and this is adapter `{}`", adapter.name);

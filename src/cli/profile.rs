@@ -76,7 +76,7 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let engine = opened.map_or_else(open, Ok)?;
     let mut file = args.trace.as_deref().map(TraceFile::open).transpose()?;
     // On an engine of its own, whose buffers are gone afterwards.
-    let ceilings = ceilings(&mut args.device.open(false)?)?;
+    let ceilings = ceilings(&mut Engine::new(&args.device.options(EngineOptions::default())?)?)?;
     if quick {
         out.say(QUICK);
     }
@@ -94,11 +94,11 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     out.say("compiling ...");
     let options = TrainOptions { algorithm: config.algorithm.clone(), seed: config.seed };
     let mut trainer = Trainer::new(engine, environment, options)?;
+    catch_interrupt("finishing the iteration and summing up");
     let timing = trainer.engine().timing().unwrap_or_default();
     out.say(format!("compiled in {:.1} s (not counted)", trainer.compile_seconds()));
     out.say(profile_text::timing(timing, args.timing, trainer.engine().adapter()));
 
-    catch_interrupt("finishing the iteration and summing up");
     let measured = measure(&mut trainer, args.iterations as usize, interrupted)?;
     let summary = summary(&measured, &ceilings, trainer.engine());
     out.say(profile_text::tables(&summary, measured.iterations.len()));

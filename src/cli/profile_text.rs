@@ -136,3 +136,41 @@ fn digits(value: f64) -> String {
 fn percent(value: f64) -> String {
     if value.is_finite() { format!("{:.1} %", 100.0 * value) } else { "-".into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use flowmill::engine::{AdapterChoice, Engine, EngineOptions};
+
+    use super::*;
+
+    #[test]
+    fn an_adapter_that_lacks_a_way_of_timing_is_one_clear_line() {
+        let engine = Engine::new(&EngineOptions { adapter: AdapterChoice::Cpu, ..Default::default() });
+        let adapter = engine.map(|engine| engine.adapter().clone()).unwrap();
+        let gpu = AdapterSummary { kind: AdapterKind::Gpu, name: "Voodoo 2".into(), ..adapter.clone() };
+        let cases = [
+            (Timing::InsidePasses, Timing::InsidePasses, None),
+            (Timing::PassPerDispatch, Timing::InsidePasses, Some("no timestamps inside passes)")),
+            (Timing::WallClock, Timing::InsidePasses, Some("`Voodoo 2` has no timestamps)")),
+            (Timing::WallClock, Timing::PassPerDispatch, Some("`Voodoo 2` has no timestamps)")),
+            (Timing::WallClock, Timing::WallClock, None),
+        ];
+        for (used, wanted, lacking) in cases {
+            let line = timing(used, wanted, &gpu);
+            assert!(line.starts_with("timing: ") && !line.contains('\n'), "{line}");
+            assert_eq!(line.contains("has no"), lacking.is_some(), "{line}");
+            assert!(lacking.is_none_or(|lacking| line.ends_with(lacking)), "{line}");
+        }
+        assert_eq!(timing(Timing::WallClock, Timing::InsidePasses, &adapter), "timing: the clock around each dispatch");
+    }
+
+    #[test]
+    fn numbers_have_three_digits_and_none_is_lost_before_the_point() {
+        let cases =
+            [(12_345.6, "12346"), (999.4, "999"), (99.94, "99.9"), (9.994, "9.99"), (0.0123, "0.012"), (0.0, "0")];
+        for (value, shown) in cases {
+            assert_eq!(digits(value), shown);
+        }
+        assert_eq!((digits(f64::NAN), known(None, digits), percent(0.5)), ("-".into(), "-".into(), "50.0 %".into()));
+    }
+}

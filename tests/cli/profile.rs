@@ -150,3 +150,33 @@ fn a_trace_that_cannot_be_written_is_found_out_before_the_run_and_none_is_left_b
     assert_ne!(code, 0, "{stderr}");
     assert!(!trace.exists(), "an empty trace is left behind");
 }
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_profile_with_its_tables_and_its_trace() {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Command, Stdio};
+    let folder = TempDir::new().unwrap();
+    let trace = folder.path().join("trace.json");
+    let mut command = flowmill();
+    command.args(["profile", "multigoal", "--json", "--iterations", "10000", "--trace"]).arg(&trace).args(TINY);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("timing: ") {
+        line.clear();
+        assert!(lines.read_line(&mut line).unwrap() > 0, "the process ended early");
+    }
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let mut rest = String::new();
+    lines.read_to_string(&mut rest).unwrap();
+    let (code, stdout, _) = parts(&child.wait_with_output().unwrap());
+    assert_eq!(code, 0, "{rest}");
+    let object: Value = serde_json::from_str(&stdout).unwrap();
+    let done = object["iterations"].as_u64().unwrap();
+    assert!(object["interrupted"] == true && (1..10_000).contains(&done), "{done}");
+    assert!(rest.contains("interrupted: finishing the iteration") && rest.contains("profiling costs"), "{rest}");
+    check_sum(&object, done as f64);
+    check_trace(&serde_json::from_str(&std::fs::read_to_string(&trace).unwrap()).unwrap(), &object);
+}
