@@ -15,6 +15,8 @@
 //! - [`engine`]: adapters, buffers, kernels, recordings, and the two engines that execute them, on a GPU and on the CPU.
 //! - [`simd`]: vectors of CPUs, their mathematics and the matrix product.
 //! - [`train`]: memory layout, the iteration as a recording, metrics, checkpoints, evaluation.
+//! - [`bench`]: what an adapter can do at best.
+//! - [`profile`]: where the time of an iteration goes.
 //! - [`report`] and [`plot`]: what a run writes, prints and draws.
 //!
 //! ```no_run
@@ -40,6 +42,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod algo;
+pub mod bench;
 pub mod engine;
 pub mod env;
 pub mod flow;
@@ -48,6 +51,7 @@ pub mod ir;
 pub mod kernels;
 pub mod nn;
 pub mod plot;
+pub mod profile;
 pub mod report;
 pub mod rng;
 pub mod simd;

@@ -20,9 +20,18 @@ pub struct Device {
 impl Device {
     /// The engine that the options ask for.
     pub fn open(&self, checked: bool) -> Result<Engine, Failure> {
+        self.open_with(EngineOptions { checked, ..Default::default() })
+    }
+
+    /// What the options say, with further ones.
+    pub fn options(&self, options: EngineOptions) -> Result<EngineOptions, Failure> {
         let adapter = self.adapter.as_deref().unwrap_or("auto").parse()?;
-        let options = EngineOptions { adapter, checked, threads: self.threads, ..Default::default() };
-        let engine = Engine::new(&options)?;
+        Ok(EngineOptions { adapter, threads: self.threads, ..options })
+    }
+
+    /// The engine that the options and further ones ask for.
+    pub fn open_with(&self, options: EngineOptions) -> Result<Engine, Failure> {
+        let engine = Engine::new(&self.options(options)?)?;
         let adapter = engine.adapter();
         if self.threads.is_some() && adapter.kind != AdapterKind::Cpu {
             eprintln!("warning: --threads only concerns the CPU engine, and this is adapter `{}`", adapter.name);

@@ -4,6 +4,7 @@
 
 mod adapters;
 mod check;
+mod choice;
 mod config;
 mod device;
 mod directory;
@@ -17,6 +18,8 @@ mod output;
 mod parse;
 mod plot;
 mod policy;
+mod profile;
+mod profile_text;
 mod rows;
 mod session;
 mod train;
@@ -44,6 +47,7 @@ enum Verb {
     Train(train::Args),
     Eval(eval::Args),
     Plot(plot::Args),
+    Profile(profile::Args),
     /// List the adapters of this machine with their limits, and which one would be chosen
     Adapters,
     /// List the environments on the search path
@@ -64,6 +68,7 @@ pub fn main() -> ExitCode {
         Verb::Train(args) => train::run(&args, &out),
         Verb::Eval(args) => eval::run(&args, &out),
         Verb::Plot(args) => plot::run(&args, &out),
+        Verb::Profile(args) => profile::run(&args, &out),
         Verb::Adapters => adapters::run(&out),
         Verb::Envs => envs::run(&out),
         Verb::Check(args) => check::run(&args, &out),

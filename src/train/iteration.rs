@@ -98,8 +98,10 @@ impl Plan {
             control::KL_SUM as u64 * 4,
             4 * (control::words(self.means as usize) - control::KL_SUM) as u64,
         );
-        self.freeze(r, clock);
-        r.scope("rollout", |r| self.roll(r, clock));
+        r.scope("rollout", |r| {
+            self.freeze(r, clock);
+            self.roll(r, clock);
+        });
         r.scope("advantages", |r| self.advantages(r));
     }
 
@@ -178,9 +180,9 @@ impl Plan {
                     clock.updates += 1;
                 }
             }
+            let args = SumColumnsArgs { rows: self.rollout.envs, columns: STATS, source: 0, target: 0 };
+            self.kernels.sum_columns.record(r, bytemuck::bytes_of(&args), [1, 1, 1]);
         });
-        let args = SumColumnsArgs { rows: self.rollout.envs, columns: STATS, source: 0, target: 0 };
-        self.kernels.sum_columns.record(r, bytemuck::bytes_of(&args), [1, 1, 1]);
         clock.iteration += 1;
     }
 

@@ -43,6 +43,11 @@ fn an_iteration_has_the_predicted_dispatches_within_the_budget_and_never_waits_o
             assert_eq!((spent.waits, spent.dispatches), (0, expected as u64), "{name}, iteration {iteration}");
             // The end of the rollout, the control words, the statistics: tickets that nothing waits for.
             assert_eq!(spent.readbacks, 3, "{name}, iteration {iteration}");
+            assert!(spent.bytes_read <= 4 + 16 + 4 * (8 + 16), "{name}: {} bytes are read back", spent.bytes_read);
+            // Two recordings; a GPU gets them in parts of so many dispatches.
+            let [collect, learn] = [&collect, &learn].map(|recording| recording.dispatches().div_ceil(64) as u64);
+            let allowed = if on == On::Cpu { 2 } else { collect + learn };
+            assert!((2..=allowed).contains(&spent.submits), "{name}: {} submits, {allowed} allowed", spent.submits);
         }
         let before = trainer.engine().counters();
         let metrics = trainer.drain().unwrap();
