@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::Words;
 use crate::simd::Isa;
 
-/// Arithmetic and traffic of one row (or one invocation), counted from the source, for benchmarks and profiles.
+/// Arithmetic and traffic of one row (or one invocation), of one step where a dispatch makes several of them, counted from
+/// the source, for benchmarks and profiles.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Work {
     /// Floating-point operations of matrix products (2 per multiply-add).
@@ -15,6 +16,18 @@ pub struct Work {
     pub other_flops: f64,
     /// Bytes read from and written to buffers.
     pub bytes: f64,
+}
+
+impl std::ops::Add for Work {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            matrix_flops: self.matrix_flops + other.matrix_flops,
+            other_flops: self.other_flops + other.other_flops,
+            bytes: self.bytes + other.bytes,
+        }
+    }
 }
 
 /// What the CPU engine runs in place of a kernel's WGSL.
@@ -53,7 +66,7 @@ pub struct KernelDesc {
     pub wgsl: String,
     /// Names of the module's buffer variables, in the order in which dispatches list their buffers.
     pub bindings: Vec<String>,
-    /// Counted work of one row.
+    /// Counted work of one row; see [`Work`].
     pub work: Work,
     /// The same on a CPU; a kernel without one runs on GPUs only.
     pub twin: Option<Arc<dyn Twin>>,

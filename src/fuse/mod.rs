@@ -11,17 +11,20 @@ use thiserror::Error;
 use crate::engine::{KernelDesc, Work};
 use crate::ir::{Graph, NodeId, Op, Sink};
 use crate::kernels::weight_gradients::GradJob;
+use steps::Form;
 
 mod homes;
 mod interpret;
 mod placement;
 mod print;
 mod schedule;
+mod steps;
 mod target;
 
 pub use homes::Record;
 pub use interpret::TileTwin;
 pub use placement::{Placement, Rows, Tensor};
+pub use steps::Between;
 pub use target::{Shape, Target};
 
 /// Why a graph has no plan.
@@ -109,7 +112,8 @@ pub struct TileKernel {
     pub scratch_features: u32,
     /// Reductions over rows that follow the kernel.
     pub jobs: Vec<GradJob>,
-    /// Loop iterations that one invocation makes at most; some software drivers leave loops after 65 535.
+    /// Loop iterations that one invocation makes at most, in every step of a kernel of several; some software drivers
+    /// leave loops after 65 535.
     pub loop_iterations: u64,
     /// Names of the uniforms, in the order of the immediates.
     pub uniforms: Vec<String>,
@@ -135,6 +139,21 @@ impl TileKernel {
 
 /// Lower a graph: `shuffled` kernels read sample `shuffle(first_row + row)`, others sample `first_row + row`.
 pub fn lower(graph: &Graph, placement: &Placement, target: &Target, shuffled: bool) -> Result<TileKernel, FuseError> {
+    plan(graph, placement, target, if shuffled { Form::Shuffled } else { Form::Once })
+}
+
+/// Lower a graph that runs step after step, followed by `between` in each of them. The twin is that of the graph alone,
+/// for the bindings of the whole kernel.
+pub fn lower_steps(
+    graph: &Graph,
+    placement: &Placement,
+    target: &Target,
+    between: &Between<'_>,
+) -> Result<TileKernel, FuseError> {
+    plan(graph, placement, target, Form::Steps(between))
+}
+
+fn plan(graph: &Graph, placement: &Placement, target: &Target, form: Form<'_>) -> Result<TileKernel, FuseError> {
     if let Some(node) = graph.nodes.iter().find(|n| n.width > MAX_WIDTH) {
         let (graph, value) = (graph.name.clone(), describe(graph, &node.op));
         return Err(FuseError::TooWide { graph, value, width: node.width, limit: MAX_WIDTH });
@@ -150,7 +169,7 @@ pub fn lower(graph: &Graph, placement: &Placement, target: &Target, shuffled: bo
     let program = schedule::schedule(graph, &facts)?;
     let homes = homes::assign(graph, &facts, &program, &shape);
     let print::Module { text: wgsl, bindings, iterations } =
-        print::module(graph, &facts, &program, &homes, (target, &shape), placement, shuffled)?;
+        print::module(graph, &facts, &program, &homes, (target, &shape), placement, form)?;
     let twin = TileTwin {
         graph: graph.clone(),
         placement: placement.clone(),
@@ -158,10 +177,13 @@ pub fn lower(graph: &Graph, placement: &Placement, target: &Target, shuffled: bo
         rows: shape.rows(),
         scratch_features: homes.scratch_features,
         bindings: bindings.clone(),
-        shuffled,
+        shuffled: matches!(form, Form::Shuffled),
     };
-    let (work, twin) = (work(graph), Some(Arc::new(twin) as _));
-    let desc = KernelDesc { name: graph.name.clone(), wgsl, bindings, work, twin };
+    let (name, work) = match form {
+        Form::Steps(between) => (between.name.to_string(), work(graph) + between.work),
+        _ => (graph.name.clone(), work(graph)),
+    };
+    let desc = KernelDesc { name, wgsl, bindings, work, twin: Some(Arc::new(twin) as _) };
     let jobs = jobs(graph, &homes, placement)?;
     let uniforms = graph.uniforms.iter().map(|u| u.name.clone()).collect();
     Ok(TileKernel {

@@ -97,7 +97,7 @@ fn body(
     facts: &Facts,
     program: &[Stmt],
     homes: &Homes,
-    (shape, rolled): (&Shape, bool),
+    (shape, rolled, depth): (&Shape, bool, usize),
     placement: &Placement,
 ) -> Result<Body, FuseError> {
     let mut stores: HashMap<NodeId, Vec<usize>> = HashMap::new();
@@ -114,7 +114,7 @@ fn body(
         placement,
         stores,
         out: String::new(),
-        depth: 1,
+        depth,
         scopes: vec![HashMap::new()],
         rolled,
         iterations: 0,

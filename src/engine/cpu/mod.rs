@@ -95,6 +95,7 @@ impl Cpu {
                 self.arrived.push((*ticket, bytes, Instant::now()));
                 self.counters.readbacks += 1;
             }
+            Command::Submit => {}
             Command::BeginScope(name) => self.scope.open(name),
             Command::EndScope => self.scope.close(),
         }

@@ -107,6 +107,7 @@ impl Gpu {
                 self.readbacks.encode(&self.device.raw, open.encoder(), (&source, *offset), *size, purpose);
                 open.counted.readbacks += 1;
             }
+            Command::Submit => self.flush(open),
             Command::BeginScope(name) => open.begin_scope(name),
             Command::EndScope => open.end_scope(),
         }
