@@ -14,6 +14,7 @@ mod dense;
 mod memory;
 mod module;
 mod repeat;
+mod steps;
 mod value;
 
 pub use module::{ARGS_WORDS, Module, module};

@@ -86,6 +86,31 @@ fn steps_at_once(tile: &TileKernel, target: &Target, envs: u32, loop_iterations:
     let rows = f64::from(tile.shape.rows());
     let tiles = f64::from(envs.div_ceil(tile.shape.rows()));
     let time = (target.tile_operations / (row * rows)).min(target.dispatch_operations / (row * rows * tiles));
-    let loops = loop_iterations.map_or(u64::MAX, |limit| u64::from(limit) / tile.loop_iterations.max(1));
+    // Half of the limit, because loops of a few constant turns are not counted.
+    let loops = loop_iterations.map_or(u64::MAX, |limit| u64::from(limit / 2) / tile.loop_iterations.max(1));
     (time as u64).min(loops).min(u64::from(u32::MAX)) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{KernelDesc, Work};
+    use crate::fuse::Shape;
+
+    #[test]
+    fn a_dispatch_is_bounded_in_operations_of_a_tile_and_of_all_and_in_loop_iterations() {
+        let target = Target { tile_operations: 1e6, dispatch_operations: 1e7, ..Target::SOFTWARE };
+        let work = Work { matrix_flops: 900.0, other_flops: 100.0, bytes: 0.0 };
+        let wgsl = String::new();
+        let desc = KernelDesc { name: "x".into(), wgsl, bindings: vec![], work, twin: None };
+        let shape = Shape::choose(&target, 8);
+        let tile =
+            TileKernel { desc, shape, scratch_features: 0, jobs: vec![], loop_iterations: 3000, uniforms: vec![] };
+        assert_eq!(shape.rows(), 32);
+        // 32 rows of 1000 operations; 20 tiles; 3000 iterations of half of 65535.
+        assert_eq!(steps_at_once(&tile, &target, 1, None), 31);
+        assert_eq!(steps_at_once(&tile, &target, 640, None), 15);
+        assert_eq!(steps_at_once(&tile, &target, 640, Some(65_535)), 10);
+        assert_eq!(steps_at_once(&tile, &Target::CPU, 640, None), u32::MAX);
+    }
 }

@@ -8,7 +8,7 @@ use crate::fuse::FuseError;
 use crate::fuse::homes::Homes;
 use crate::fuse::placement::Placement;
 use crate::fuse::schedule::{Facts, Stmt};
-use crate::fuse::steps::{Between, Form};
+use crate::fuse::steps::Form;
 use crate::fuse::target::{Shape, Target};
 use crate::ir::{Graph, Op};
 use crate::kernels::{ACTIVATIONS_WGSL, RNG_WGSL};
@@ -56,11 +56,7 @@ pub fn module(
     }
     entry(&mut text, &body, homes, (target, shape), form, draws);
     let iterations = match form {
-        // The loop over steps, the loop over the invocation's rows, and what follows the graph for each of them.
-        Form::Steps(between) => {
-            let rows = u64::from(shape.rows().div_ceil(shape.invocations()));
-            body.iterations + 1 + rows * (1 + u64::from(between.iterations))
-        }
+        Form::Steps(between) => super::steps::iterations(&body, shape, between),
         _ => body.iterations,
     };
     Ok(Module { text, bindings, iterations })
@@ -175,7 +171,7 @@ fn entry(
         let _ = writeln!(text, "    let scratch_base = workgroup.x * {}u;", homes.scratch_features * shape.row_lanes);
     }
     if let Form::Steps(between) = form {
-        return steps(text, body, shape, between, draws);
+        return super::steps::steps(text, body, (target, shape), between, draws);
     }
     text.push_str("    let within = vec4u(args.first_row) + min(row, vec4u(args.rows - 1u));\n");
     let shuffled = matches!(form, Form::Shuffled);
@@ -186,35 +182,6 @@ fn entry(
     }
     text.push_str(&body.text);
     text.push_str("}\n");
-}
-
-/// The rest of `main`: a loop over steps of the graph and what follows it. Barriers stand where the tile's invocations
-/// hand rows over to each other.
-fn steps(text: &mut String, body: &Body, shape: &Shape, between: &Between<'_>, draws: bool) {
-    let (rows, lanes, call) = (shape.rows(), shape.invocations(), between.call);
-    text.push_str("    let draw_row = min(row, vec4u(args.rows - 1u));\n");
-    text.push_str("    for (var t = 0u; t < args.steps; t++) {\n");
-    text.push_str("        let sample = vec4u(args.first_row + t * args.rows) + draw_row;\n");
-    if draws {
-        text.push_str("        let draw_step = args.step + t;\n");
-    }
-    text.push_str(&body.text);
-    let _ = write!(
-        text,
-        "        storageBarrier();
-        workgroupBarrier();
-        for (var i = lane; i < {rows}u; i += {lanes}u) {{
-            let one = workgroup.x * {rows}u + i;
-            if (one < args.rows) {{
-                {call}(one, t);
-            }}
-        }}
-        storageBarrier();
-        workgroupBarrier();
-    }}
-}}
-"
-    );
 }
 
 const ARGS: &str = "
