@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::Words;
 use crate::simd::Isa;
 
-/// Arithmetic and traffic of one row (or one invocation), of one step where a dispatch makes several of them, counted from
-/// the source, for benchmarks and profiles.
+/// Arithmetic and traffic of one row (or one invocation), in one step of a kernel of several, counted from the source, for
+/// benchmarks and profiles.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Work {
     /// Floating-point operations of matrix products (2 per multiply-add).

@@ -32,6 +32,8 @@ pub struct StepFunction {
     pub name: &'static str,
     /// Loop iterations of a call.
     pub iterations: u32,
+    /// Operations of a call at most.
+    pub operations: u64,
     /// Functions and types that `env.wgsl` declares.
     pub declared: Vec<String>,
     twin: WgslTwin,
@@ -48,7 +50,7 @@ impl StepFunction {
 /// variables (they would keep their values from step to step).
 /// `twin` is that of the kernel that makes one step.
 pub(super) fn step_function(env: &Environment, operations: Option<u64>, twin: WgslTwin) -> Option<StepFunction> {
-    operations.filter(|operations| *operations <= LIGHT)?;
+    let operations = operations.filter(|operations| *operations <= LIGHT)?;
     Some(StepFunction {
         wgsl: step_module(env),
         own: env.wgsl.len(),
@@ -57,6 +59,7 @@ pub(super) fn step_function(env: &Environment, operations: Option<u64>, twin: Wg
         name: STEP_FUNCTION,
         // Written, and looked at for what is not finite.
         iterations: 2 * env.obs_dim() as u32,
+        operations,
         declared: declared(&env.wgsl),
         twin,
     })

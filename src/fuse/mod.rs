@@ -112,6 +112,8 @@ pub struct TileKernel {
     pub scratch_features: u32,
     /// Reductions over rows that follow the kernel.
     pub jobs: Vec<GradJob>,
+    /// Operations of a row, in every step of a kernel of several.
+    pub row_operations: f64,
     /// Loop iterations that one invocation makes at most, in every step of a kernel of several; some software drivers
     /// leave loops after 65 535.
     pub loop_iterations: u64,
@@ -142,8 +144,8 @@ pub fn lower(graph: &Graph, placement: &Placement, target: &Target, shuffled: bo
     plan(graph, placement, target, if shuffled { Form::Shuffled } else { Form::Once })
 }
 
-/// Lower a graph that runs step after step, followed by `between` in each of them. The twin is that of the graph alone,
-/// for the bindings of the whole kernel.
+/// Lower a graph that runs step after step, followed by `between` in each of them. Twin and counted work are those of the
+/// graph alone in one step, the twin for the bindings of the whole kernel.
 pub fn lower_steps(
     graph: &Graph,
     placement: &Placement,
@@ -179,11 +181,15 @@ fn plan(graph: &Graph, placement: &Placement, target: &Target, form: Form<'_>) -
         bindings: bindings.clone(),
         shuffled: matches!(form, Form::Shuffled),
     };
-    let (name, work) = match form {
-        Form::Steps(between) => (between.name.to_string(), work(graph) + between.work),
-        _ => (graph.name.clone(), work(graph)),
+    let name = match form {
+        Form::Steps(between) => between.name.to_string(),
+        _ => graph.name.clone(),
     };
-    let desc = KernelDesc { name, wgsl, bindings, work, twin: Some(Arc::new(twin) as _) };
+    let (matrix, other) = crate::ir::work(graph);
+    let between = if let Form::Steps(between) = form { between.operations } else { 0.0 };
+    let row_operations = (matrix + other) as f64 + between;
+    let (work, twin) = (work(graph), Some(Arc::new(twin) as _));
+    let desc = KernelDesc { name, wgsl, bindings, work, twin };
     let jobs = jobs(graph, &homes, placement)?;
     let uniforms = graph.uniforms.iter().map(|u| u.name.clone()).collect();
     Ok(TileKernel {
@@ -191,6 +197,7 @@ fn plan(graph: &Graph, placement: &Placement, target: &Target, form: Form<'_>) -
         shape,
         scratch_features: homes.scratch_features,
         jobs,
+        row_operations,
         loop_iterations: iterations,
         uniforms,
     })

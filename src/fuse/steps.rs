@@ -1,7 +1,5 @@
 //! A graph that runs step after step in one dispatch, with something in between that makes its next inputs.
 
-use crate::engine::Work;
-
 /// What follows the graph in every step, as a function of the module that is called for each of the tile's rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Between<'a> {
@@ -19,8 +17,8 @@ pub struct Between<'a> {
     pub call: &'a str,
     /// Loop iterations of a call at most.
     pub iterations: u32,
-    /// Counted work of a call.
-    pub work: Work,
+    /// Operations of a call.
+    pub operations: f64,
 }
 
 /// How a kernel goes through its rows.

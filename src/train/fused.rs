@@ -58,7 +58,7 @@ pub fn fuse_rollout(
         members: step.members,
         call: step.name,
         iterations: step.iterations,
-        work: env.step.work,
+        operations: step.operations as f64,
     };
     let mut tile = lower_steps(act, placement, target, &between)?;
     let desc = &mut tile.desc;
@@ -68,6 +68,7 @@ pub fn fuse_rollout(
     if shadowed || desc.bindings.len() > MAX_BUFFERS || reflect(&desc.wgsl).is_err() {
         return Ok(None);
     }
+    desc.work = desc.work + env.step.work;
     let widths = env.widths;
     desc.twin = desc.twin.take().map(|policy| {
         let environment = step.twin(&desc.bindings);

@@ -82,8 +82,7 @@ impl Rollout {
 
 /// Steps that one dispatch may make: bounded in time, and in loop iterations where the driver leaves long loops.
 fn steps_at_once(tile: &TileKernel, target: &Target, envs: u32, loop_iterations: Option<u32>) -> u32 {
-    let row = tile.desc.work.matrix_flops + tile.desc.work.other_flops;
-    let rows = f64::from(tile.shape.rows());
+    let (row, rows) = (tile.row_operations, f64::from(tile.shape.rows()));
     let tiles = f64::from(envs.div_ceil(tile.shape.rows()));
     let time = (target.tile_operations / (row * rows)).min(target.dispatch_operations / (row * rows * tiles));
     // Half of the limit, because loops of a few constant turns are not counted.
@@ -94,18 +93,18 @@ fn steps_at_once(tile: &TileKernel, target: &Target, envs: u32, loop_iterations:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{KernelDesc, Work};
+    use crate::engine::KernelDesc;
     use crate::fuse::Shape;
 
     #[test]
     fn a_dispatch_is_bounded_in_operations_of_a_tile_and_of_all_and_in_loop_iterations() {
         let target = Target { tile_operations: 1e6, dispatch_operations: 1e7, ..Target::SOFTWARE };
-        let work = Work { matrix_flops: 900.0, other_flops: 100.0, bytes: 0.0 };
-        let wgsl = String::new();
+        let (work, wgsl) = (Default::default(), String::new());
         let desc = KernelDesc { name: "x".into(), wgsl, bindings: vec![], work, twin: None };
         let shape = Shape::choose(&target, 8);
-        let tile =
-            TileKernel { desc, shape, scratch_features: 0, jobs: vec![], loop_iterations: 3000, uniforms: vec![] };
+        let (jobs, uniforms) = (vec![], vec![]);
+        let (scratch_features, row_operations, loop_iterations) = (0, 1000.0, 3000);
+        let tile = TileKernel { desc, shape, scratch_features, jobs, row_operations, loop_iterations, uniforms };
         assert_eq!(shape.rows(), 32);
         // 32 rows of 1000 operations; 20 tiles; 3000 iterations of half of 65535.
         assert_eq!(steps_at_once(&tile, &target, 1, None), 31);

@@ -20,14 +20,21 @@ fn limited(engine: Engine, environment: &Environment, algorithm: &Algorithm, rol
     Trainer::with_limits(engine, environment.clone(), options, limits).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// All of the last rollout, all that the next iteration depends on, and the metrics, after two iterations. The second
-/// begins with environments in the middle of their episodes.
-fn outcome(trainer: &mut Trainer, fields: &[&str]) -> (Vec<Vec<u32>>, Vec<(String, Vec<u8>)>, String) {
+/// What two iterations leave behind; the second begins with environments in the middle of their episodes.
+struct Outcome {
+    /// The bits of the last rollout's fields.
+    fields: Vec<Vec<u32>>,
+    /// All that the next iteration depends on.
+    state: Vec<(String, Vec<u8>)>,
+    metrics: String,
+}
+
+fn outcome(trainer: &mut Trainer, fields: &[&str]) -> Outcome {
     let metrics = train(trainer, 2);
     let bits = |name: &&str| trainer.rollout_field(name).unwrap().iter().map(|v| v.to_bits()).collect();
     let fields = fields.iter().map(bits).collect();
     let metrics = metrics.iter().map(|m| format!("{:?} {} {}", m.means, m.episodes, m.mean_return)).collect();
-    (fields, state(trainer), metrics)
+    Outcome { fields, state: state(trainer), metrics }
 }
 
 /// 70 environments, which no tile divides; episodes end both ways.
@@ -36,8 +43,8 @@ fn equal_to_two_kernels(on: On, name: &str, fields: &[&str]) {
     let algorithm = small(&environment, name, &["num_envs=70", "epochs=1", "minibatches=1"]);
     let mut apart = limited(on.engine(), &environment, &algorithm, 1);
     assert_eq!(apart.rollout_dispatches(), 14);
-    let (want, want_state, want_metrics) = outcome(&mut apart, fields);
-    let flags = &want[fields.iter().position(|f| *f == "flag").unwrap()];
+    let want = outcome(&mut apart, fields);
+    let flags = &want.fields[fields.iter().position(|f| *f == "flag").unwrap()];
     for flag in [0.0f32, 1.0, 2.0] {
         assert!(flags.contains(&flag.to_bits()), "no step of flag {flag}");
     }
@@ -46,13 +53,13 @@ fn equal_to_two_kernels(on: On, name: &str, fields: &[&str]) {
         assert_eq!(fused.rollout_dispatches(), dispatches);
         let cuts = fused.recordings().0.commands().iter().filter(|c| matches!(c, Command::Submit)).count();
         assert_eq!(cuts + 1, dispatches, "every dispatch of several steps is a submission of its own");
-        let (got, got_state, got_metrics) = outcome(&mut fused, fields);
-        for ((field, got), want) in fields.iter().zip(&got).zip(&want) {
+        let found = outcome(&mut fused, fields);
+        for ((field, got), want) in fields.iter().zip(&found.fields).zip(&want.fields) {
             let different = got.iter().zip(want).filter(|(a, b)| a != b).count();
             assert_eq!((different, got.len()), (0, want.len()), "`{field}`, {at_once} steps at once");
         }
-        assert_eq!(differing(&want_state, &got_state), Vec::<String>::new());
-        assert_eq!(want_metrics, got_metrics);
+        assert_eq!(differing(&want.state, &found.state), Vec::<String>::new());
+        assert_eq!(want.metrics, found.metrics);
     }
 }
 
