@@ -76,6 +76,7 @@ impl Cpu {
                 self.counters.readbacks += 1;
                 self.counters.bytes_read += size;
             }
+            Command::Submit => {}
             Command::BeginScope(name) => self.change_scope(|log| log.open_scope(name)),
             Command::EndScope => self.change_scope(Log::close_scope),
         }
