@@ -21,8 +21,6 @@ pub struct StepFunction {
     /// Text of `env.wgsl`, of what it works with (`shaders/lib/rng.wgsl` among it) and of the runner. The module that begins
     /// with it declares `args`.
     pub wgsl: String,
-    /// Bytes of `env.wgsl` in front of it.
-    pub own: usize,
     /// Names of the buffers that it declares: bindings 0, 1, ... of group 0.
     pub bindings: Vec<String>,
     /// Members of `args` that it uses, those of [`EnvArgs`](super::EnvArgs).
@@ -53,7 +51,6 @@ pub(super) fn step_function(env: &Environment, operations: Option<u64>, twin: Wg
     let operations = operations.filter(|operations| *operations <= LIGHT)?;
     Some(StepFunction {
         wgsl: step_module(env),
-        own: env.wgsl.len(),
         bindings: BINDINGS.map(String::from).to_vec(),
         members: ARGS_MEMBERS,
         name: STEP_FUNCTION,
