@@ -35,21 +35,32 @@ class Job:
     def mean(self, least):
         """Seconds of one call, over as many as last `least` seconds: for calls that are long themselves."""
         one = self.batch(1)
-        return self.batch(max(1, round(least / one)))
+        return one if one >= least else self.batch(round(least / one))
 
 
-def fastest(make, choice, options, label=None, rounds=2):
+def short(job):
+    """Seconds of a call that takes milliseconds; what else runs on the machine only adds, so the smallest counts."""
+    job.batch(2)
+    return job.seconds(0.15, min)
+
+
+def long(job):
+    """The same of a call that takes a good part of a second."""
+    job.batch(1)
+    return min(job.batch(1), job.batch(1))
+
+
+def fastest(make, choice, options, label=None, rounds=2, measure=short):
     """`(job, choice)`: one option after another is tried and the best value kept; twice, because they interact.
 
-    `make(choice)` is a `Job`; a label has all times printed on standard error.
+    `make(choice)` is a `Job`, `measure(job)` its seconds; a label has all times printed on standard error.
     """
     known = {}
 
     def timed(candidate):
         if candidate not in known:
             job = make(candidate)
-            job.batch(2)
-            known[candidate] = (job.seconds(0.15, min), job)  # what else runs only adds
+            known[candidate] = (measure(job), job)
             if label:
                 print(f"{label} {candidate} {known[candidate][0] * 1e3:.3f} ms", file=sys.stderr)
         return known[candidate][0]

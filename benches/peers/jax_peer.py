@@ -14,7 +14,7 @@ import sys
 
 import training as common
 from problem import differences, prepare_xla, read_fixture, serve
-from timing import Job, fastest
+from timing import Job, fastest, long
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--trainings", required=True, help="file of the trainings")
@@ -82,7 +82,8 @@ def main():
         key = (training.shape, training.algo)
         names = {"adam", "rows", "draws"} | ({"embedding", "loop", "block"} if training.flow else set())
         options = {k: v for k, v in OPTIONS.items() if k in names and not ARGS.first_variant}
-        table[key], choice = fastest(job(training), Choice(), options, " ".join(key) if ARGS.verbose else None, rounds=1)
+        label = " ".join(key) if ARGS.verbose else None
+        table[key], choice = fastest(job(training), Choice(), options, label, rounds=1, measure=long)
         check(training.algo, choice)
         chosen[" ".join(key)] = {k: v for k, v in dataclasses.asdict(choice).items() if k in names}
         programs[key] = (training, choice)

@@ -94,7 +94,7 @@ def gaussian_loss(setup):
 
 def environment(training):
     """The environment of a shape."""
-    if training.shape == "multigoal":
+    if training.environment == "multigoal":
         return common.MultiGoal(jnp)
     return common.Widths(jnp, jnp.arange(1, training.setup.obs + 1, dtype=jnp.float32))
 

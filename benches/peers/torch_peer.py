@@ -14,7 +14,7 @@ import sys
 
 import training as common
 from problem import differences, pin, read_fixture, serve, wanted_samples
-from timing import Job, fastest
+from timing import Job, fastest, long
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--trainings", required=True, help="file of the trainings")
@@ -98,7 +98,8 @@ def main():
         key = (training.shape, training.algo)
         names = {"adam", "rows", "compiled"} | ({"embedding"} if training.flow else set())
         options = {k: v for k, v in OPTIONS.items() if k in names and not ARGS.first_variant and (k != "compiled" or can_compile)}
-        table[key], choice = fastest(job(training), Choice(), options, " ".join(key) if ARGS.verbose else None, rounds=1)
+        label = " ".join(key) if ARGS.verbose else None
+        table[key], choice = fastest(job(training), Choice(), options, label, rounds=1, measure=long)
         check(training.algo, choice)
         chosen[" ".join(key)] = {k: v for k, v in dataclasses.asdict(choice).items() if k in names}
         programs[key] = (training, choice, ARGS.device)

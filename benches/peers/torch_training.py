@@ -222,7 +222,7 @@ class Program:
         self.training, self.choice, self.device = training, choice, device
         setup, n = training.setup, training.envs
         multiples = torch.arange(1.0, setup.obs + 1.0, device=device)
-        self.env = common.MultiGoal(torch) if training.shape == "multigoal" else common.Widths(torch, multiples)
+        self.env = common.MultiGoal(torch) if training.environment == "multigoal" else common.Widths(torch, multiples)
         params, freqs = parameters(setup, np.random.Generator(np.random.PCG64(1)), training.output_gain)
         params["actor.log_std"][:] = training.init_log_std
         self.params = {k: torch.tensor(v, device=device, requires_grad=True) for k, v in params.items()}

@@ -31,6 +31,7 @@ class Training:
 
     shape: str
     algo: str
+    environment: str  # multigoal, widths
     setup: Setup
     envs: int
     horizon: int  # T
@@ -67,7 +68,7 @@ def read(path):
     return [resolve(**entry) for entry in json.loads(Path(path).read_text())]
 
 
-def resolve(shape, algo, observation, action, config):
+def resolve(shape, algo, environment, observation, action, config):
     """A `Training` of flowmill's settings."""
     for key, value in ASSUMED.items():
         if config.get(key, value) != value:
@@ -88,6 +89,7 @@ def resolve(shape, algo, observation, action, config):
     return Training(
         shape=shape,
         algo=algo,
+        environment=environment,
         setup=setup,
         envs=config["num_envs"],
         horizon=config["horizon"],
