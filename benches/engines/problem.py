@@ -50,7 +50,7 @@ def pin(threads):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
-def prepare_xla(threads):
+def prepare_xla(threads, platform="cpu"):
     """Ties XLA to so many cores; before JAX is imported."""
     pin(threads)
     flags = os.environ.get("XLA_FLAGS", "").split()
@@ -60,7 +60,7 @@ def prepare_xla(threads):
     cpu = Path("/proc/cpuinfo")
     if cpu.exists() and "avx512f" in cpu.read_text():
         flags.append("--xla_cpu_prefer_vector_width=512")
-    os.environ["XLA_FLAGS"], os.environ["JAX_PLATFORMS"] = " ".join(flags), "cpu"
+    os.environ["XLA_FLAGS"], os.environ["JAX_PLATFORMS"] = " ".join(flags), platform
 
 
 def read_fixture(name):

@@ -22,8 +22,9 @@ parser.add_argument("--threads", type=int, default=1)
 parser.add_argument("--seconds", type=float, default=0.5, help="least length of a measurement")
 parser.add_argument("--first-variant", action="store_true", help="choose nothing, for a trial")
 parser.add_argument("--verbose", action="store_true", help="seconds of every variant on standard error")
+parser.add_argument("--device", default="cpu", help="cpu or cuda")
 ARGS = parser.parse_args()
-prepare_xla(ARGS.threads)
+prepare_xla(ARGS.threads, ARGS.device)
 
 import jax  # noqa: E402  (the affinity has to be set first)
 from jax_checks import check_sampler, check_step  # noqa: E402
@@ -34,12 +35,11 @@ FIXTURES = {
     "ppo": ("ppo_quadruped", "ppo_three_layers", "ppo_log_std_clamped"),
 }
 OPTIONS = {
-    "embedding": ("gather", "rows", "folded"),
+    "embedding": ("gather", "folded"),
     "adam": ("leaves", "flat"),
     "rows": ("fields", "packed"),
     "draws": ("threefry2x32", "philox4x32"),
     "loop": ("scan", "unrolled"),
-    "block": (0, 1024),
 }
 
 
@@ -50,7 +50,7 @@ def check(algo, choice):
         if algo == "ppo":
             found = differences(check_gaussian(choice, setup, file, want), want)
         else:
-            given = dataclasses.replace(choice.sampling, draws="given", block=len(file["obs"]) if choice.block else 0)
+            given = dataclasses.replace(choice.sampling, draws="given")
             found = check_sampler(given, setup, file, want)
             found += check_step(dataclasses.replace(choice.stepping, draws="given"), setup, file, want)
         if found:
@@ -80,7 +80,7 @@ def main():
     table, chosen, programs = {}, {}, {}
     for training in common.read(ARGS.trainings):
         key = (training.shape, training.algo)
-        names = {"adam", "rows", "draws"} | ({"embedding", "loop", "block"} if training.flow else set())
+        names = {"adam", "rows", "draws"} | ({"embedding", "loop"} if training.flow else set())
         options = {k: v for k, v in OPTIONS.items() if k in names and not ARGS.first_variant}
         label = " ".join(key) if ARGS.verbose else None
         table[key], choice = fastest(job(training), Choice(), options, label, rounds=1, measure=long)

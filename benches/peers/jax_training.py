@@ -38,8 +38,7 @@ class Choice:
     """Where a JAX programmer has a choice that may matter for speed."""
 
     loop: str = "scan"  # of the sampler; unrolled
-    block: int = 0  # rows that go through the sampler at a time; 0: all
-    embedding: str = "gather"  # of the times in the loss; rows, onehot, folded
+    embedding: str = "gather"  # of the times in the loss; folded
     adam: str = "leaves"  # flat: one vector
     rows: str = "fields"  # how a minibatch is gathered: field by field; packed: from one matrix
     draws: str = "threefry2x32"  # philox4x32
@@ -47,7 +46,7 @@ class Choice:
     @property
     def sampling(self):
         """The sampler's part."""
-        return Sampling(self.loop, self.block, self.draws)
+        return Sampling(self.loop, draws=self.draws)
 
     @property
     def stepping(self):

@@ -36,12 +36,7 @@ FIXTURES = {
     "policyflow": ("policyflow_multigoal", "policyflow_quadruped", "policyflow_three_layers"),
     "ppo": ("ppo_quadruped", "ppo_three_layers", "ppo_log_std_clamped"),
 }
-OPTIONS = {
-    "embedding": ("gather", "rows"),
-    "adam": ("fused", "foreach"),
-    "rows": ("fields", "packed"),
-    "compiled": (False, True),
-}
+OPTIONS = {"rows": ("fields", "packed"), "compiled": (False, True)}
 
 
 def check(algo, choice):
@@ -68,7 +63,7 @@ def check(algo, choice):
         got = {k: v for k, v in zip(names, means.cpu(), strict=True) if k in want}
         got |= {f"grad.{k}": p.grad.cpu().clone() for k, p in params.items()}
         got["grad_norm_total"] = torch.nn.utils.clip_grad_norm_(params.values(), setup.grad_norm).cpu()
-        adamw(setup, choice, params).step()
+        adamw(setup, params).step()
         found += differences(got | {f"step.{k}": p.detach().cpu() for k, p in params.items()}, want)
         if found:
             sys.exit(f"{choice} differs from {name}: {', '.join(found)}")
@@ -96,12 +91,11 @@ def main():
     can_compile = any(map(shutil.which, (os.environ.get("CXX", "g++"), "g++", "clang++")))
     for training in common.read(ARGS.trainings):
         key = (training.shape, training.algo)
-        names = {"adam", "rows", "compiled"} | ({"embedding"} if training.flow else set())
-        options = {k: v for k, v in OPTIONS.items() if k in names and not ARGS.first_variant and (k != "compiled" or can_compile)}
+        options = {} if ARGS.first_variant else {k: v for k, v in OPTIONS.items() if k != "compiled" or can_compile}
         label = " ".join(key) if ARGS.verbose else None
         table[key], choice = fastest(job(training), Choice(), options, label, rounds=1, measure=long)
         check(training.algo, choice)
-        chosen[" ".join(key)] = {k: v for k, v in dataclasses.asdict(choice).items() if k in names}
+        chosen[" ".join(key)] = dataclasses.asdict(choice)
         programs[key] = (training, choice, ARGS.device)
     about = {"name": "PyTorch", "version": torch.__version__, "threads": ARGS.threads, "chosen": chosen}
     if not can_compile:

@@ -23,8 +23,6 @@ class Choice:
     """Where a PyTorch programmer has a choice that may matter for speed."""
 
     compiled: bool = False  # torch.compile of a midpoint step, the Gaussian policy and the loss
-    embedding: str = "gather"  # of the times in the loss: looked up among those of the grid; rows: made for every row
-    adam: str = "fused"  # torch.optim.AdamW's; foreach
     rows: str = "fields"  # how a minibatch is gathered: field by field; packed: from one matrix
 
 
@@ -150,7 +148,7 @@ def with_total(terms):
     return loss, torch.stack([loss.detach(), *(terms[k].detach() for k in names)]), ["loss", *names]
 
 
-def flow_loss(setup, choice, freqs):
+def flow_loss(setup, freqs):
     """`loss(params, frozen, batch, node) -> (loss, means, names)`; `node` `[B]` numbers the grid time of a row."""
     act = ACTIVATIONS[setup.activation]
 
@@ -160,11 +158,9 @@ def flow_loss(setup, choice, freqs):
         x = (1.0 - tc) * batch["z"] + tc * batch["phi1"]
         with torch.no_grad():
             v_old = folded_velocity(setup, act, frozen, x, frozen["fold.time"][node], obs @ frozen["fold.state"])
-        if choice.embedding == "rows":
-            embedding = embed_time(params, "actor", freqs, t)
-        else:
-            grid = torch.linspace(0.0, 1.0, 2 * setup.steps + 1, device=obs.device)
-            embedding = F.embedding(node, embed_time(params, "actor", freqs, grid))
+        # The embeddings of the grid's times are made once and looked up.
+        grid = torch.linspace(0.0, 1.0, 2 * setup.steps + 1, device=obs.device)
+        embedding = F.embedding(node, embed_time(params, "actor", freqs, grid))
         h = torch.addmm(params["actor.s.b"], obs, params["actor.s.w"]) + embedding
         v = plain(params, "actor.mlp", act, torch.cat([x, h], 1))
         terms = gaussian_terms(setup, params, frozen, batch["n"] - (v - v_old), v.detach() - v_old, batch)
@@ -193,7 +189,7 @@ def functions(setup, choice, freqs):
     wrap = (lambda f: torch.compile(f, dynamic=False)) if choice.compiled else (lambda f: f)
     if not setup.embed:
         return wrap(gaussian_sampler(setup)), wrap(gaussian_loss(setup))
-    return flow_sampler(setup, wrap(midpoint_step(setup))), wrap(flow_loss(setup, choice, freqs))
+    return flow_sampler(setup, wrap(midpoint_step(setup))), wrap(flow_loss(setup, freqs))
 
 
 def freeze(setup, params, freqs):
@@ -205,11 +201,10 @@ def freeze(setup, params, freqs):
     return old | fold(setup, old, "old", freqs) | {k: v for k, v in copies.items() if k.startswith("critic.")}
 
 
-def adamw(setup, choice, params):
+def adamw(setup, params):
     """The optimiser over all parameters."""
-    kind = {"fused": True} if choice.adam == "fused" else {"foreach": True}
     betas = (setup.beta1, setup.beta2)
-    return torch.optim.AdamW(params.values(), setup.lr, betas, setup.eps, setup.weight_decay, **kind)
+    return torch.optim.AdamW(params.values(), setup.lr, betas, setup.eps, setup.weight_decay, fused=True)
 
 
 # --- an iteration ----------------------------------------------------------------------------------------------------
@@ -228,7 +223,7 @@ class Program:
         self.params = {k: torch.tensor(v, device=device, requires_grad=True) for k, v in params.items()}
         self.freqs = torch.tensor(freqs, device=device)
         self.sample, self.loss = functions(setup, choice, self.freqs)
-        self.optimiser = adamw(setup, choice, self.params)
+        self.optimiser = adamw(setup, self.params)
         self.rate, self.iteration = setup.lr, 0
         self.world = self.env.reset(torch.rand(n, self.env.lanes, device=device))
         self.age = torch.randint(0, self.env.horizon, (n,), device=device)
