@@ -40,8 +40,13 @@ OPTIONS = {"rows": ("fields", "packed"), "compiled": (False, True)}
 
 
 def check(algo, choice):
-    """Exits with the differences from the reference in samples, loss terms, gradients and one step if there are any."""
-    for name in FIXTURES[algo]:
+    """Exits with the differences from the reference in samples, loss terms, gradients and one step if there are any.
+
+    Every fixture takes a compilation of its own, so a compiled variant is held against the first, its eager text against all.
+    """
+    eager = dataclasses.replace(choice, compiled=False)
+    plan = [(name, eager) for name in FIXTURES[algo]] + ([(FIXTURES[algo][0], choice)] if choice.compiled else [])
+    for name, choice in plan:
         setup, file, want = read_fixture(name)
         file = {k: torch.tensor(v, device=ARGS.device) for k, v in file.items()}
         params = {k: v.requires_grad_() for k, v in file.items() if k.split(".")[0] in ("actor", "critic") and k != "actor.freqs"}
