@@ -96,6 +96,9 @@ fn main() -> Result<()> {
         Some(file) => serde_json::from_str(&std::fs::read_to_string(file)?)?,
         None => measure(&args)?,
     };
+    if args.learn.is_some() {
+        return Ok(());
+    }
     print!("{}", report.table());
     if let Some(file) = &args.json {
         machine::write(file, &(serde_json::to_string_pretty(&report)? + "\n"))?;
