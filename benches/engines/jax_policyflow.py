@@ -3,8 +3,8 @@
 The arithmetic is that of flowmill's graphs `policyflow_act` and `policyflow_update` with AdamW behind the latter. Where a JAX
 programmer has a choice that may matter for speed, it is a field of `Sampling` or `Stepping`; jax_peer.py times all of them.
 
-Parameters are flat dictionaries under the names of tests/reference/README.md. Widths in comments: B rows, o observation,
-d action, E embedding, h1 first hidden layer, N midpoint steps.
+Settings are a `problem.Setup`; parameters are flat dictionaries under the names of tests/reference/README.md. Widths in
+comments: B rows, o observation, d action, E embedding, h1 first hidden layer, N midpoint steps.
 """
 
 import math
@@ -16,31 +16,6 @@ import jax.numpy as jnp
 
 HALF_LOG_TAU = 0.5 * math.log(2.0 * math.pi)
 KL_LOG_OFFSET = 1e-5
-
-
-@dataclass(frozen=True)
-class Setup:
-    """Widths, rows and the settings of the loss and the optimiser."""
-
-    obs: int
-    act: int
-    hidden: tuple
-    embed: int
-    steps: int  # N
-    activation: str
-    rows: tuple = (4096, 2048)  # of the sampler, of an optimiser step
-    w_b: float = 0.01
-    w_g: float = 0.01
-    value_mode: int = 1  # 0 larger of plain and clipped, 1 clipped, 2 plain
-    value_coef: float = 1.0
-    clip: float = 0.2
-    value_clip: float = 0.2
-    lr: float = 1e-4
-    weight_decay: float = 1e-5
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-    grad_norm: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +63,7 @@ def elu(x):
     return jnp.where(x > 0.0, x, jnp.exp(jnp.minimum(x, 0.0)) - 1.0)
 
 
-ACTIVATIONS = {"mish": mish, "elu": elu}
+ACTIVATIONS = {"mish": mish, "elu": elu, "tanh": jnp.tanh}
 
 
 def first_layer(params, prefix, act_dim):
@@ -219,47 +194,59 @@ def loss_of(setup, choice, freqs):
         v = current_velocity(params, x, node, t, obs)
         dv = v - v_old
 
-        log_std, log_old = (jnp.clip(p, -20.0, 4.0) for p in (params["actor.log_std"], frozen["old.log_std"]))
-        std, std_old = jnp.exp(log_std), jnp.exp(log_old)
-        logp = jnp.sum(-0.5 * jnp.square((batch["n"] - dv) / std) - log_std - HALF_LOG_TAU, axis=1)
-        ratio = jnp.exp(logp - batch["logp_old"])
-        adv = batch["adv"]
-        policy = -jnp.mean(jnp.minimum(ratio * adv, jnp.clip(ratio, 1.0 - setup.clip, 1.0 + setup.clip) * adv))
-        entropy = -setup.w_g * jnp.sum(log_std + HALF_LOG_TAU + 0.5)
+        terms = gaussian_terms(setup, params, frozen, batch["n"] - dv, dv, batch)
         eta = (1.0 - tc) * v - jax.lax.stop_gradient(x - tc * v_old)
         brownian = setup.w_b * jnp.mean(jnp.square(eta))
-        value, v_at, ret = critic(params, act, obs), batch["v_old"], batch["ret"]
-        plain = jnp.square(ret - value)
-        clipped = jnp.square(ret - v_at - jnp.clip(value - v_at, -setup.value_clip, setup.value_clip))
-        error = [jnp.maximum(plain, clipped), clipped, plain][setup.value_mode]
-        value_loss = setup.value_coef * jnp.mean(error)
-
-        kl = jnp.log(std / std_old + KL_LOG_OFFSET) + (jnp.square(std_old) + jnp.square(dv)) / (2.0 * jnp.square(std)) - 0.5
-        total = policy + entropy + brownian + value_loss
-        means = {
-            "loss": total,
-            "loss_pi": policy,
-            "loss_g": entropy,
-            "loss_b": brownian,
-            "loss_v": value_loss,
-            "kl": jnp.mean(jnp.sum(kl, axis=1)),
-            "clip_fraction": jnp.mean((jnp.abs(ratio - 1.0) > setup.clip).astype(jnp.float32)),
-            "std": jnp.mean(std),
-        }
-        return total, jax.lax.stop_gradient(means)
+        value_loss = value_error(setup, critic(params, act, obs), batch)
+        return total(terms | {"loss_b": brownian, "loss_v": value_loss})
 
     return loss
 
 
-def adamw(setup, state, grads, norm):
+def gaussian_terms(setup, params, frozen, deviation, shift, batch):
+    """Clipped ratio loss, entropy of the action noise and KL: `deviation` of the action from the mean now, `shift` of the mean."""
+    log_std, log_old = (jnp.clip(p, -20.0, 4.0) for p in (params["actor.log_std"], frozen["old.log_std"]))
+    std, std_old = jnp.exp(log_std), jnp.exp(log_old)
+    logp = jnp.sum(-0.5 * jnp.square(deviation / std) - log_std - HALF_LOG_TAU, axis=1)
+    ratio, adv = jnp.exp(logp - batch["logp_old"]), batch["adv"]
+    kl = jnp.log(std / std_old + KL_LOG_OFFSET) + (jnp.square(std_old) + jnp.square(shift)) / (2.0 * jnp.square(std)) - 0.5
+    return {
+        "loss_pi": -jnp.mean(jnp.minimum(ratio * adv, jnp.clip(ratio, 1.0 - setup.clip, 1.0 + setup.clip) * adv)),
+        "loss_g": -setup.w_g * jnp.sum(log_std + HALF_LOG_TAU + 0.5),
+        "kl": jnp.mean(jnp.sum(kl, axis=1)),
+        "clip_fraction": jnp.mean((jnp.abs(ratio - 1.0) > setup.clip).astype(jnp.float32)),
+        "std": jnp.mean(std),
+    }
+
+
+def value_error(setup, value, batch):
+    """The critic's loss in the setup's form."""
+    v_at, ret = batch["v_old"], batch["ret"]
+    plain = jnp.square(ret - value)
+    clipped = jnp.square(ret - v_at - jnp.clip(value - v_at, -setup.value_clip, setup.value_clip))
+    return setup.value_coef * jnp.mean([jnp.maximum(plain, clipped), clipped, plain][setup.value_mode])
+
+
+def total(means):
+    """`(loss, means)` of terms whose names begin with `loss`."""
+    loss = sum(v for k, v in means.items() if k.startswith("loss"))
+    return loss, jax.lax.stop_gradient(means | {"loss": loss})
+
+
+def adamw(setup, state, grads, norm, lr):
     """Joint norm clipping and AdamW, on dictionaries or on vectors."""
     step = state.step + 1
     scale = jnp.minimum(1.0, setup.grad_norm / (norm + 1e-6))
     bias1, bias2 = 1.0 - setup.beta1**step, 1.0 - setup.beta2**step
     m = jax.tree.map(lambda m, g: setup.beta1 * m + (1.0 - setup.beta1) * scale * g, state.m, grads)
     v = jax.tree.map(lambda v, g: setup.beta2 * v + (1.0 - setup.beta2) * jnp.square(scale * g), state.v, grads)
-    move = lambda p, m, v: p * (1.0 - setup.lr * setup.weight_decay) - setup.lr * (m / bias1) / (jnp.sqrt(v / bias2) + setup.eps)  # noqa: E731
+    move = lambda p, m, v: p * (1.0 - lr * setup.weight_decay) - lr * (m / bias1) / (jnp.sqrt(v / bias2) + setup.eps)  # noqa: E731
     return Optimiser(jax.tree.map(move, state.params, m, v), m, v, step)
+
+
+def norm_of(grads):
+    """Norm of all gradients together."""
+    return jnp.sqrt(sum(jnp.sum(jnp.square(g)) for g in jax.tree.leaves(grads)))
 
 
 def flatten(tree):
@@ -275,6 +262,12 @@ def unflatten(vector, shapes):
         tree[name] = vector[at : at + size].reshape(shapes[name])
         at += size
     return tree
+
+
+def draw_nodes(setup, key, shape):
+    """Numbers of grid times, uniform."""
+    uniform = jax.random.uniform(key, shape, jnp.float32)
+    return jnp.minimum(uniform * (2 * setup.steps + 1), 2 * setup.steps).astype(jnp.int32)
 
 
 def start(params, choice):
@@ -298,13 +291,12 @@ def optimiser_step(setup, choice, freqs, shapes):
             node = draws
         else:
             draws, key = jax.random.split(draws)
-            uniform = jax.random.uniform(key, batch["adv"].shape, jnp.float32)
-            node = jnp.minimum(uniform * (2 * setup.steps + 1), 2 * setup.steps).astype(jnp.int32)
+            node = draw_nodes(setup, key, batch["adv"].shape)
         params = unflatten(state.params, shapes) if flat else state.params
         (_, means), grads = evaluate(params, frozen, batch, node)
         vector = flatten(grads) if flat else grads
-        norm = jnp.sqrt(sum(jnp.sum(jnp.square(g)) for g in jax.tree.leaves(vector)))
-        return adamw(setup, state, vector, norm), draws, means | {"grad_norm": norm}, grads
+        norm = norm_of(vector)
+        return adamw(setup, state, vector, norm, setup.lr), draws, means | {"grad_norm": norm}, grads
 
     def run(state, frozen, batch, draws):
         if choice.scan == 1:

@@ -9,16 +9,18 @@
 //! PYTHON needs jax, numpy and safetensors; without it the columns of JAX stay empty, as does that of an adapter that is
 //! not there.
 
+mod figures;
+mod machine;
 mod peer;
 mod report;
 mod shapes;
 mod widths;
 mod worker;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Parser;
 use peer::Peer;
 use report::{Report, Row};
@@ -78,10 +80,10 @@ fn main() -> Result<()> {
     };
     print!("{}", report.table());
     if let Some(file) = &args.json {
-        write(file, &(serde_json::to_string_pretty(&report)? + "\n"))?;
+        machine::write(file, &(serde_json::to_string_pretty(&report)? + "\n"))?;
     }
     if let Some(file) = &args.page {
-        write(file, &report.page())?;
+        machine::write(file, &report.page())?;
     }
     // The CPU engine runs everywhere, the others where somebody installed them.
     if args.from.is_none() && args.columns.iter().any(|column| column == "cpu") && report.lacks("cpu") {
@@ -90,16 +92,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Writes a file; paths are meant from the repository's root, where `cargo bench` starts this program.
-fn write(file: &Path, text: &str) -> Result<()> {
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    std::fs::write(file, text).with_context(|| file.display().to_string())
-}
-
 fn measure(args: &Args) -> Result<Report> {
-    let before = load();
+    let before = machine::load();
     let mut peers = Vec::new();
     let mut about = Vec::new();
     for &threads in &args.threads {
@@ -121,12 +115,12 @@ fn measure(args: &Args) -> Result<Report> {
             time(row, &mut peers);
         }
     }
-    let (pinned, date) = (args.threads.iter().all(|&n| peer::processors(n).is_some()), date());
+    let (pinned, date) = (args.threads.iter().all(|&n| peer::processors(n).is_some()), machine::date());
     Ok(Report {
         command: command_line(args),
         date,
-        machine: machine(),
-        load: [before, load()],
+        machine: machine::describe(),
+        load: [before, machine::load()],
         pinned,
         peers: about,
         rows,
@@ -198,24 +192,4 @@ fn command_line(args: &Args) -> String {
     format!(
         "cargo bench --bench engines --{toy}{python}{rounds} --json docs/benchmarks/engines.json --page docs/engines.md"
     )
-}
-
-/// Processor, cores and system.
-fn machine() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split_once(':'));
-    let model = model.map_or("unknown processor", |(_, name)| name.trim());
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let isa = flowmill::simd::Isa::detect();
-    format!("{model}, {cores} cores, {isa}, {} {}", std::env::consts::OS, std::env::consts::ARCH)
-}
-
-/// Mean number of running processes in the last minute.
-fn load() -> Option<f64> {
-    std::fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
-}
-
-fn date() -> String {
-    let stamp = flowmill::report::timestamp(std::time::SystemTime::now());
-    format!("{}-{}-{}", &stamp[..4], &stamp[4..6], &stamp[6..8])
 }

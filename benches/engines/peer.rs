@@ -32,8 +32,13 @@ impl Peer {
 
     /// Seconds of one run of a job.
     pub fn time(&mut self, shape: &str, job: &str) -> Result<f64> {
+        self.ask(&format!("time {shape} {job}"))
+    }
+
+    /// The number that answers a question.
+    pub fn ask(&mut self, question: &str) -> Result<f64> {
         let input = self.input.as_mut().context("closed")?;
-        writeln!(input, "time {shape} {job}")?;
+        writeln!(input, "{question}")?;
         let line = self.line()?;
         line.parse().with_context(|| line)
     }

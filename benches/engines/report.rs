@@ -5,6 +5,8 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::figures::{self, digits, range};
+
 /// A run of the benchmark.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Report {
@@ -70,25 +72,8 @@ impl Row {
 
     /// Median of the rounds' ratios, with the smallest and the largest.
     fn ratio(&self, slow: &str, fast: &str) -> String {
-        let pairs = self.of(slow).iter().zip(self.of(fast));
-        let ratios = pairs.filter_map(|(slow, fast)| Some((*slow)? / (*fast)?)).collect();
-        let Some((low, middle, high)) = range(ratios) else { return "-".into() };
-        format!("{} ({}–{})", digits(middle), digits(low), digits(high))
+        figures::ratio(self.of(slow), self.of(fast))
     }
-}
-
-/// Smallest, median and largest.
-fn range(mut values: Vec<f64>) -> Option<(f64, f64, f64)> {
-    values.sort_by(f64::total_cmp);
-    let (first, last) = (*values.first()?, *values.last()?);
-    let n = values.len();
-    Some((first, (values[(n - 1) / 2] + values[n / 2]) / 2.0, last))
-}
-
-/// Three digits that count.
-fn digits(value: f64) -> String {
-    let decimals = (2 - value.abs().max(1e-9).log10().floor() as i32).clamp(0, 4) as usize;
-    format!("{value:.decimals$}")
 }
 
 impl Report {
@@ -113,14 +98,7 @@ impl Report {
 
     /// For a terminal.
     pub fn table(&self) -> String {
-        let cells = self.cells();
-        let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..cells[0].len()).map(width).collect();
-        let line = |row: &Vec<String>| {
-            let padded: Vec<_> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-            padded.join("  ").trim_end().to_string() + "\n"
-        };
-        cells.iter().map(line).collect()
+        figures::aligned(&self.cells())
     }
 
     /// The page.
@@ -128,36 +106,17 @@ impl Report {
         let mut page = HEAD.to_string();
         let rounds = self.rows.first().and_then(|row| row.seconds.first()).map_or(0, |(_, rounds)| rounds.len());
         let pinned = if self.pinned { "tied to as many processors as threads" } else { "not tied to processors" };
-        let load = |load: Option<f64>| load.map_or("unknown".into(), |load| format!("{load:.1}"));
         let _ = writeln!(
             page,
             "Measured on {}: {}; {rounds} rounds, every process {pinned}; load of the machine {} before and {} after.\n",
             self.date,
             self.machine,
-            load(self.load[0]),
-            load(self.load[1])
+            figures::load(self.load[0]),
+            figures::load(self.load[1])
         );
         let _ = writeln!(page, "```\n{}\n```\n", self.command);
-        for (i, row) in self.cells().iter().enumerate() {
-            let _ = writeln!(page, "| {} |", row.join(" | "));
-            if i == 0 {
-                let _ = writeln!(page, "|{}", "---|".repeat(row.len()));
-            }
-        }
-        page.push_str("\n## Who ran\n\n");
-        for (column, threads, about) in &self.peers {
-            let text = |key: &str| about.get(key).and_then(Value::as_str).unwrap_or_default();
-            let plural = if *threads == 1 { "" } else { "s" };
-            let _ = match about.get("error") {
-                Some(_) => writeln!(page, "- {column}, {threads} thread{plural}: missing, {}", text("error")),
-                None => writeln!(page, "- {column}, {threads} thread{plural}: {} {}", text("name"), text("version")),
-            };
-            for (job, variant) in about.get("chosen").and_then(Value::as_object).into_iter().flatten() {
-                let parts = variant.as_object().into_iter().flatten();
-                let parts: Vec<_> = parts.map(|(k, v)| format!("{k} {}", v.to_string().trim_matches('"'))).collect();
-                let _ = writeln!(page, "  - {job}: {}", parts.join(", "));
-            }
-        }
+        page.push_str(&figures::markdown(&self.cells()));
+        page.push_str(&figures::who_ran(&self.peers));
         page
     }
 }

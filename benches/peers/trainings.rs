@@ -1,0 +1,84 @@
+//! The trainings that every program runs, and flowmill's settings as the other programs read them.
+
+use anyhow::{Result, bail};
+use flowmill::algo::{Algorithm, Layer, PolicyFlowConfig, PpoConfig, to_table};
+use flowmill::env::{self, Environment};
+use serde_json::{Value, json};
+
+use crate::widths::quadruped;
+
+/// Shapes: MultiGoal with its preset `quick`, MultiGoal with the networks of its preset `released`, a quadruped's widths.
+pub const SHAPES: [&str; 3] = ["multigoal", "wide", "quadruped"];
+
+/// Algorithms whose whole iterations are timed.
+pub const ALGORITHMS: [&str; 2] = ["policyflow", "ppo"];
+
+/// Loss and all gradients of one minibatch of PolicyFlow.
+pub const GRADIENTS: &str = "gradients";
+
+/// Environment and algorithm of a shape; few environments with `toy`.
+pub fn training(shape: &str, algo: &str, toy: bool) -> Result<(Environment, Algorithm)> {
+    let (environment, mut algorithm) = match shape {
+        "multigoal" => multigoal(algo, "quick")?,
+        "wide" => multigoal(algo, "released")?,
+        "quadruped" => (quadruped()?, legged(algo)?),
+        other => bail!("no shape `{other}`, expected one of {}", SHAPES.join(", ")),
+    };
+    let train = algorithm.train_mut();
+    train.num_envs = match shape {
+        _ if toy => 64,
+        "multigoal" => train.num_envs,
+        _ => 256,
+    };
+    // The programs share one rule for the learning rate.
+    train.schedule = flowmill::algo::Schedule::EpochAccumulated;
+    Ok((environment, algorithm))
+}
+
+fn multigoal(algo: &str, preset: &str) -> Result<(Environment, Algorithm)> {
+    let environment = env::load("multigoal")?;
+    let file = Layer { origin: "train.toml".into(), table: environment.presets.clone() };
+    let algorithm = Algorithm::resolve(algo, preset, &file, &[])?;
+    Ok((environment, algorithm))
+}
+
+/// The released settings at a quadruped's widths; PPO gets PolicyFlow's, so that the two differ in the policy alone.
+fn legged(algo: &str) -> Result<Algorithm> {
+    let mut flow = PolicyFlowConfig { embedding: 64, flow_steps: 12, ..PolicyFlowConfig::default() };
+    flow.train.hidden = vec![128, 128, 128];
+    Ok(match algo {
+        "policyflow" => Algorithm::PolicyFlow(flow),
+        "ppo" => Algorithm::Ppo(PpoConfig { train: flow.train, output_init: flow.output_init, ..PpoConfig::default() }),
+        other => bail!("no algorithm `{other}`, expected one of {}", ALGORITHMS.join(", ")),
+    })
+}
+
+/// Rows of a minibatch and environment steps of an iteration.
+pub fn sizes(algorithm: &Algorithm) -> (usize, usize) {
+    let train = algorithm.train();
+    let samples = train.num_envs * train.horizon;
+    (samples / train.minibatches, samples)
+}
+
+/// All trainings, as training.py reads them.
+pub fn file(shapes: &[String], toy: bool) -> Result<Value> {
+    let mut all = Vec::new();
+    for shape in shapes {
+        for algo in ALGORITHMS {
+            let (environment, algorithm) = training(shape, algo, toy)?;
+            let config = match &algorithm {
+                Algorithm::PolicyFlow(config) => to_table(config),
+                Algorithm::Ppo(config) => to_table(config),
+            };
+            all.push(json!({
+                "shape": shape,
+                "algo": algo,
+                "environment": if shape == "quadruped" { "widths" } else { "multigoal" },
+                "observation": environment.obs_dim(),
+                "action": environment.action_dim(),
+                "config": config,
+            }));
+        }
+    }
+    Ok(Value::Array(all))
+}
