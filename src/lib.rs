@@ -40,6 +40,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod algo;
+pub mod bench;
 pub mod engine;
 pub mod env;
 pub mod flow;

@@ -1,7 +1,7 @@
 //! Which adapter a verb runs on: the options that all such verbs share.
 
 use clap::Args;
-use flowmill::engine::{AdapterKind, Engine, EngineOptions};
+use flowmill::engine::{AdapterKind, AdapterSummary, Engine, EngineOptions};
 
 use super::Failure;
 use super::parse::whole;
@@ -20,13 +20,21 @@ pub struct Device {
 impl Device {
     /// The engine that the options ask for.
     pub fn open(&self, checked: bool) -> Result<Engine, Failure> {
+        let engine = Engine::new(&self.options(checked)?)?;
+        self.warn(engine.adapter());
+        Ok(engine)
+    }
+
+    /// How to open it.
+    pub fn options(&self, checked: bool) -> Result<EngineOptions, Failure> {
         let adapter = self.adapter.as_deref().unwrap_or("auto").parse()?;
-        let options = EngineOptions { adapter, checked, threads: self.threads, ..Default::default() };
-        let engine = Engine::new(&options)?;
-        let adapter = engine.adapter();
+        Ok(EngineOptions { adapter, checked, threads: self.threads, ..Default::default() })
+    }
+
+    /// Says where an option has no meaning on the adapter.
+    pub fn warn(&self, adapter: &AdapterSummary) {
         if self.threads.is_some() && adapter.kind != AdapterKind::Cpu {
             eprintln!("warning: --threads only concerns the CPU engine, and this is adapter `{}`", adapter.name);
         }
-        Ok(engine)
     }
 }

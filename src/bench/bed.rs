@@ -1,0 +1,101 @@
+//! A trainer that is timed: its recordings, and the state that every measurement begins with.
+
+use super::BenchError;
+use super::shapes::Shape;
+use super::work::{Counted, count};
+use crate::engine::{Command, Dispatch, Engine, KernelDesc, KernelId, Recording};
+use crate::train::{Checkpoint, TrainOptions, Trainer};
+
+/// A trainer of one algorithm at one shape.
+pub struct Bed {
+    /// The trainer.
+    pub trainer: Trainer,
+    /// The first iteration, which has every kernel: environments are started in it. Rollout, then update.
+    first: [Recording; 2],
+    /// A later one.
+    later: [Recording; 2],
+    fresh: Checkpoint,
+    /// Samples of an iteration.
+    pub samples: usize,
+}
+
+impl Bed {
+    /// Plans, compiles, and runs the first iteration, so that every buffer holds what it holds in training.
+    pub fn new(engine: Engine, shape: &Shape, algorithm: &str) -> Result<Self, BenchError> {
+        Self::of(engine, shape, shape.algorithm(algorithm)?)
+    }
+
+    /// The same with settings of one's own.
+    pub fn of(engine: Engine, shape: &Shape, algorithm: crate::algo::Algorithm) -> Result<Self, BenchError> {
+        let samples = algorithm.train().num_envs * algorithm.train().horizon;
+        let updates = algorithm.train().epochs * algorithm.train().minibatches;
+        let options = TrainOptions { algorithm, seed: 1 };
+        let mut trainer = Trainer::new(engine, shape.environment.clone(), options)?;
+        let first = <[Recording; 2]>::from(trainer.recordings());
+        for recording in &first {
+            trainer.engine().submit(recording)?;
+        }
+        trainer.engine().wait()?;
+        let mut fresh = trainer.checkpoint()?;
+        (fresh.iteration, fresh.updates) = (1, updates as u64);
+        trainer.restore(&fresh)?;
+        let later = <[Recording; 2]>::from(trainer.recordings());
+        Ok(Self { trainer, first, later, fresh, samples })
+    }
+
+    /// Puts parameters, optimiser and environments back to what they were after the first iteration.
+    pub fn restore(&mut self) -> Result<(), BenchError> {
+        Ok(self.trainer.restore(&self.fresh)?)
+    }
+
+    /// Every kernel of the first iteration with its first dispatch, in the order in which they run.
+    pub fn kernels(&mut self) -> Vec<(KernelDesc, Recording)> {
+        let mut seen: Vec<KernelId> = Vec::new();
+        let mut kernels = Vec::new();
+        for recording in &self.first {
+            for (position, command) in recording.commands().iter().enumerate() {
+                let Some(dispatch) = runs(command).filter(|dispatch| !seen.contains(&dispatch.kernel)) else {
+                    continue;
+                };
+                seen.push(dispatch.kernel);
+                let alone = recording.filtered(|index, _| index == position);
+                kernels.extend(self.trainer.engine().description(dispatch.kernel).map(|desc| (desc.clone(), alone)));
+            }
+        }
+        kernels
+    }
+
+    /// The rollout of a later iteration: from the observations that it begins with to the last one, advantages aside.
+    pub fn rollout(&self) -> Recording {
+        let [collect, _] = &self.later;
+        let position = |wanted: Command| collect.commands().iter().position(|command| *command == wanted);
+        let begin = position(Command::BeginScope("rollout")).unwrap_or(0);
+        let length = collect.commands()[begin..].iter().position(|command| *command == Command::EndScope);
+        let end = begin + length.unwrap_or(collect.commands().len());
+        collect.filtered(|index, _| index > begin && index < end)
+    }
+
+    /// Counted work of a later iteration.
+    pub fn work(&mut self) -> Counted {
+        let engine = self.trainer.engine();
+        self.later.iter().map(|recording| count(engine, recording)).fold(Counted::default(), Counted::plus)
+    }
+
+    /// Runs one whole iteration, waits for it, and returns its seconds with those of its rollout.
+    pub fn iteration(&mut self) -> Result<[f64; 2], BenchError> {
+        let started = std::time::Instant::now();
+        self.trainer.step()?;
+        self.trainer.engine().wait()?;
+        let seconds = started.elapsed().as_secs_f64();
+        let metrics = self.trainer.drain()?;
+        Ok([seconds, metrics.last().map_or(f64::NAN, |metrics| metrics.collection_seconds)])
+    }
+}
+
+/// A dispatch that runs.
+fn runs(command: &Command) -> Option<&Dispatch> {
+    match command {
+        Command::Dispatch(dispatch) if !dispatch.groups.contains(&0) => Some(dispatch),
+        _ => None,
+    }
+}
