@@ -15,6 +15,7 @@
 //! - [`engine`]: adapters, buffers, kernels, recordings, and the two engines that execute them, on a GPU and on the CPU.
 //! - [`simd`]: vectors of CPUs, their mathematics and the matrix product.
 //! - [`train`]: memory layout, the iteration as a recording, metrics, checkpoints, evaluation.
+//! - [`bench`]: what an adapter can do at best.
 //! - [`report`] and [`plot`]: what a run writes, prints and draws.
 //!
 //! ```no_run

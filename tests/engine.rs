@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use flowmill::engine::{
-    AdapterKind, BufferId, Call, Counters, Engine, EngineError, EngineOptions, HostKernel, KernelDesc, KernelId,
-    Recording, Ticket, Twin, Work, adapters,
+    AdapterKind, BufferId, Call, CountedWork, Counters, Engine, EngineError, EngineOptions, HostKernel, KernelDesc,
+    KernelId, Recording, Ticket, Twin, adapters,
 };
 use flowmill::simd::Isa;
 
@@ -140,7 +140,7 @@ fn kernel(name: &str, wgsl: &str, bindings: &[&str]) -> KernelDesc {
         name: name.into(),
         wgsl: wgsl.into(),
         bindings: bindings.iter().map(|name| name.to_string()).collect(),
-        work: Work::default(),
+        work: CountedWork::default(),
         twin: twin.map(|twin| Arc::new(twin) as Arc<dyn Twin>),
     }
 }

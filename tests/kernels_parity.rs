@@ -5,9 +5,11 @@ mod common;
 use common::device::{On, as_words, on_both_engines, run};
 use common::fresh::{Fresh, poison, poisoned};
 use common::parity::assert_close;
-use flowmill::engine::{KernelDesc, Work};
+use flowmill::engine::{CountedWork, KernelDesc};
 use flowmill::kernels::adamw::{AdamwArgs, NO_KL, Schedule, adamw, control};
+use flowmill::kernels::copy_words::{self, CopyArgs, copy_words};
 use flowmill::kernels::gae::{GaeArgs, gae};
+use flowmill::kernels::multiply_add::{MultiplyAddArgs, WORDS, multiply_add};
 use flowmill::kernels::normalize_advantages::{NormalizeArgs, normalize_advantages};
 use flowmill::kernels::reduce_gradients::{ReduceArgs, reduce_gradients};
 use flowmill::kernels::sum_columns::{SumColumnsArgs, sum_columns};
@@ -21,6 +23,8 @@ on_both_engines!(
     many_partials_combine_in_every_workgroup_to_the_same_bits,
     gradient_reduction_and_its_norm_agree_for_odd_sizes,
     column_sums_agree_for_odd_tables,
+    multiply_adds_agree_for_any_number_of_workgroups,
+    copies_are_exact_and_end_where_they_should,
     adamw_agrees_over_twelve_steps_of_every_schedule,
     adamw_leaves_everything_alone_when_a_norm_or_a_mean_is_not_finite,
     random_words_units_and_shuffles_are_equal_bit_for_bit_and_normals_to_rounding,
@@ -32,7 +36,7 @@ fn library_kernel(name: &str, library: &str, body: &str, bindings: &[&str]) -> K
     let wgsl = format!("{library}\n{body}");
     let bindings: Vec<String> = bindings.iter().map(|b| b.to_string()).collect();
     let twin = WgslTwin { wgsl: wgsl.clone(), bindings: bindings.clone(), file: format!("{name}.wgsl") };
-    KernelDesc { name: name.into(), wgsl, bindings, work: Work::default(), twin: Some(Arc::new(twin)) }
+    KernelDesc { name: name.into(), wgsl, bindings, work: CountedWork::default(), twin: Some(Arc::new(twin)) }
 }
 
 fn random_words_units_and_shuffles_are_equal_bit_for_bit_and_normals_to_rounding(on: On) {
@@ -296,5 +300,32 @@ fn adamw_leaves_everything_alone_when_a_norm_or_a_mean_is_not_finite(on: On) {
         control[control::LEARNING_RATE] = 3e-3;
         control[control::NON_FINITE] = 1.0;
         assert_eq!(got[4], control);
+    }
+}
+
+fn multiply_adds_agree_for_any_number_of_workgroups(on: On) {
+    let mut engine = on.engine();
+    let mut fresh = Fresh::new(8);
+    for (groups, rounds) in [(1, 0), (1, 1), (3, 2), (5, 40)] {
+        let values = fresh.normals(groups * WORDS);
+        let args = MultiplyAddArgs { rounds, scale: fresh.uniform(-0.99, 0.99), offset: fresh.uniform(-1.0, 1.0) };
+        let got = run(&mut engine, &kernels::multiply_add::desc(), &[&values], &[args], [groups as u32, 1, 1]);
+        let mut want = values.clone();
+        multiply_add(&args, &mut want);
+        assert_close(&format!("{groups} workgroups, {rounds} rounds"), &got[0], &want, 2e-5, 2e-5);
+    }
+}
+
+fn copies_are_exact_and_end_where_they_should(on: On) {
+    let mut engine = on.engine();
+    let mut fresh = Fresh::new(9);
+    // The last one needs a second row of workgroups.
+    for vectors in [0, 1, 255, 257, 1024 * copy_words::GROUP + 5] {
+        let source = fresh.normals(4 * vectors as usize + 8);
+        let (args, groups) = CopyArgs::of(vectors);
+        let got = run(&mut engine, &kernels::copy_words::desc(), &[&source, &poison(source.len())], &[args], groups);
+        let mut want = poison(source.len());
+        copy_words(&args, &source, &mut want);
+        assert_eq!(as_words(&got[1]), as_words(&want), "{vectors} vectors");
     }
 }

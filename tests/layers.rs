@@ -106,7 +106,8 @@ fn every_shader_has_a_module_of_its_name_and_a_row_in_the_table_of_kernels() {
     let folder = std::fs::read_dir(root().join("shaders")).unwrap();
     let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let shaders: BTreeSet<_> = names.filter_map(|name| name.strip_suffix(".wgsl").map(str::to_string)).collect();
-    let table: BTreeSet<_> = kernels::TABLE.iter().map(|entry| entry.name.to_string()).collect();
+    let table: BTreeSet<_> =
+        kernels::TABLE.iter().chain(&kernels::CEILINGS).map(|entry| entry.name.to_string()).collect();
     assert_eq!(shaders, table);
     for name in shaders {
         assert!(

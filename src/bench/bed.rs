@@ -1,9 +1,14 @@
 //! A trainer that is timed: its recordings, and the state that every measurement begins with.
 
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
 use super::BenchError;
+use super::clock::{self, Samples};
 use super::shapes::Shape;
-use super::work::{Counted, count};
-use crate::engine::{Command, Dispatch, Engine, KernelDesc, KernelId, Recording};
+use super::work::work;
+use crate::algo::Algorithm;
+use crate::engine::{BufferId, Command, Dispatch, Engine, KernelDesc, KernelId, Recording, Work};
 use crate::train::{Checkpoint, TrainOptions, Trainer};
 
 /// A trainer of one algorithm at one shape.
@@ -15,6 +20,8 @@ pub struct Bed {
     /// A later one.
     later: [Recording; 2],
     fresh: Checkpoint,
+    /// Where the contents of buffers are kept meanwhile.
+    copies: HashMap<BufferId, BufferId>,
     /// Samples of an iteration.
     pub samples: usize,
 }
@@ -26,7 +33,7 @@ impl Bed {
     }
 
     /// The same with settings of one's own.
-    pub fn of(engine: Engine, shape: &Shape, algorithm: crate::algo::Algorithm) -> Result<Self, BenchError> {
+    pub fn of(engine: Engine, shape: &Shape, algorithm: Algorithm) -> Result<Self, BenchError> {
         let samples = algorithm.train().num_envs * algorithm.train().horizon;
         let updates = algorithm.train().epochs * algorithm.train().minibatches;
         let options = TrainOptions { algorithm, seed: 1 };
@@ -40,7 +47,7 @@ impl Bed {
         (fresh.iteration, fresh.updates) = (1, updates as u64);
         trainer.restore(&fresh)?;
         let later = <[Recording; 2]>::from(trainer.recordings());
-        Ok(Self { trainer, first, later, fresh, samples })
+        Ok(Self { trainer, first, later, fresh, copies: HashMap::new(), samples })
     }
 
     /// Puts parameters, optimiser and environments back to what they were after the first iteration.
@@ -65,6 +72,32 @@ impl Bed {
         kernels
     }
 
+    /// Seconds of a recording. What it has written is put back behind it, so that what is measured later finds what training
+    /// leaves there: a kernel that is run alone, many times over, takes its own output as input.
+    pub fn seconds(&mut self, recording: &Recording, length: Duration) -> Result<Samples, BenchError> {
+        let engine = self.trainer.engine();
+        let (mut save, mut restore) = (Recording::new(), Recording::new());
+        let dispatches = recording.commands().iter().filter_map(runs);
+        let mut buffers: Vec<BufferId> = dispatches.flat_map(|d| recording.buffers(d).iter().copied()).collect();
+        buffers.sort();
+        buffers.dedup();
+        for buffer in buffers {
+            let bytes = engine.buffer_bytes(buffer);
+            let copy = match self.copies.get(&buffer) {
+                Some(copy) => *copy,
+                None => engine.buffer("bench copy", bytes)?,
+            };
+            self.copies.insert(buffer, copy);
+            save.copy((buffer, 0), (copy, 0), bytes);
+            restore.copy((copy, 0), (buffer, 0), bytes);
+        }
+        engine.submit(&save)?;
+        let samples = clock::seconds(engine, recording, length)?;
+        engine.submit(&restore)?;
+        engine.wait()?;
+        Ok(samples)
+    }
+
     /// The rollout of a later iteration: from the observations that it begins with to the last one, advantages aside.
     pub fn rollout(&self) -> Recording {
         let [collect, _] = &self.later;
@@ -76,14 +109,14 @@ impl Bed {
     }
 
     /// Counted work of a later iteration.
-    pub fn work(&mut self) -> Counted {
+    pub fn work(&mut self) -> Work {
         let engine = self.trainer.engine();
-        self.later.iter().map(|recording| count(engine, recording)).fold(Counted::default(), Counted::plus)
+        self.later.iter().map(|recording| work(engine, recording)).sum()
     }
 
     /// Runs one whole iteration, waits for it, and returns its seconds with those of its rollout.
     pub fn iteration(&mut self) -> Result<[f64; 2], BenchError> {
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         self.trainer.step()?;
         self.trainer.engine().wait()?;
         let seconds = started.elapsed().as_secs_f64();

@@ -3,16 +3,16 @@
 use std::time::{Duration, Instant};
 
 use super::bed::Bed;
-use super::clock::{Run, Samples, interleaved, ratio, seconds};
+use super::clock::{Run, Samples, interleaved, ratio};
 use super::environments::Stepper;
 use super::row::Row;
 use super::shapes::Shape;
 use super::suite::Suite;
 use super::tasks::{Job, kernel_of};
-use super::work::{Counted, count};
+use super::work::work;
 use super::{BenchError, velocity};
 use crate::algo::Algorithm;
-use crate::engine::Engine;
+use crate::engine::{Engine, Work};
 use crate::env::{Environment, load};
 
 /// A suite under way, with the trainers of one shape.
@@ -68,13 +68,13 @@ impl Measuring<'_> {
     }
 
     /// A row of times with what was counted.
-    fn counted(&self, name: &str, samples: &Samples, work: Counted) -> Row {
+    fn counted(&self, name: &str, samples: &Samples, work: Work) -> Row {
         let row = Row::time(name, samples);
-        let rates = [work.flops, work.bytes].map(|amount| amount / row.seconds() * 1e-9);
+        let rates = [work.flops(), work.bytes].map(|amount| amount / row.seconds() * 1e-9);
         let shares = [rates[0] / self.limits[0], rates[1] / self.limits[1]];
         let (share, ceiling) = if shares[0] >= shares[1] { (shares[0], "fma") } else { (shares[1], "copy") };
         Row {
-            gflops: (work.flops > 0.0).then_some(rates[0]),
+            gflops: (work.flops() > 0.0).then_some(rates[0]),
             gbytes: (work.bytes > 0.0).then_some(rates[1]),
             share: (share > 0.0).then_some(share),
             ceiling: (share > 0.0).then(|| ceiling.to_string()),
@@ -104,8 +104,8 @@ impl Measuring<'_> {
         let (engine, stepper) = self.stepper(&load(environment)?, envs)?;
         let seconds =
             if reset { stepper.reset_seconds(engine, length)? } else { stepper.step_seconds(engine, length)? };
-        let work = count(engine, &stepper.kernels()[usize::from(!reset)]);
-        let row = self.counted(name, &seconds, work);
+        let done = work(engine, &stepper.kernels()[usize::from(!reset)]);
+        let row = self.counted(name, &seconds, done);
         let rate = (!reset).then(|| envs as f64 / row.seconds());
         Ok(Row { env_steps_per_second: rate, ..row })
     }
@@ -117,8 +117,7 @@ impl Measuring<'_> {
         let algorithm = own.algorithm("policyflow")?;
         let bed = self.bed(shape, "policyflow")?;
         let (_, alone) = velocity::kernel(bed, own, &algorithm)?.ok_or(BenchError::Missing("the velocity network"))?;
-        let engine = bed.trainer.engine();
-        let (seconds, work) = (seconds(engine, &alone, length)?, count(engine, &alone));
+        let (seconds, work) = (bed.seconds(&alone, length)?, work(bed.trainer.engine(), &alone));
         Ok(self.counted(name, &seconds, work))
     }
 
@@ -126,10 +125,8 @@ impl Measuring<'_> {
     pub fn kernel(&mut self, name: &str, shape: usize, algorithm: &'static str, at: usize) -> Result<Row, BenchError> {
         let length = self.length();
         let bed = self.bed(shape, algorithm)?;
-        bed.restore()?;
         let (_, alone) = kernel_of(bed, at).ok_or(BenchError::Missing("a kernel"))?;
-        let engine = bed.trainer.engine();
-        let (seconds, work) = (seconds(engine, &alone, length)?, count(engine, &alone));
+        let (seconds, work) = (bed.seconds(&alone, length)?, work(bed.trainer.engine(), &alone));
         Ok(self.counted(name, &seconds, work))
     }
 
@@ -137,10 +134,8 @@ impl Measuring<'_> {
     pub fn rollout(&mut self, name: &str, shape: usize, algorithm: &'static str) -> Result<Row, BenchError> {
         let length = self.length() * 3;
         let bed = self.bed(shape, algorithm)?;
-        bed.restore()?;
         let (rollout, samples) = (bed.rollout(), bed.samples);
-        let engine = bed.trainer.engine();
-        let (seconds, work) = (seconds(engine, &rollout, length)?, count(engine, &rollout));
+        let (seconds, work) = (bed.seconds(&rollout, length)?, work(bed.trainer.engine(), &rollout));
         let row = self.counted(name, &seconds, work);
         Ok(Row { env_policy_steps_per_second: Some(samples as f64 / row.seconds()), ..row })
     }
@@ -166,7 +161,7 @@ impl Measuring<'_> {
         }
         self.beds.sort_by_key(|(name, _)| algorithms.iter().position(|other| other == name));
         let beds = &mut self.beds[..algorithms.len()];
-        let work: Vec<Counted> = beds.iter_mut().map(|(_, bed)| bed.work()).collect();
+        let work: Vec<Work> = beds.iter_mut().map(|(_, bed)| bed.work()).collect();
         let mut rollouts = vec![Vec::new(); beds.len()];
         let mut runs: Vec<Run<'_>> = Vec::new();
         for ((_, bed), rollouts) in beds.iter_mut().zip(&mut rollouts) {
@@ -195,7 +190,7 @@ impl Measuring<'_> {
         }
         let position = |name: &str| algorithms.iter().position(|other| *other == name);
         if let (Some(task), [Some(flow), Some(ppo)]) = (overhead, PAIR.map(position)) {
-            let counted = work[flow].flops / work[ppo].flops;
+            let counted = work[flow].flops() / work[ppo].flops();
             rows.push(Row::ratio(&task.name, &ratio(&values[flow], &values[ppo]), Some(counted)));
         }
         Ok(rows)
@@ -222,11 +217,11 @@ impl Measuring<'_> {
             bed.trainer.engine().wait()?;
             Ok(started.elapsed().as_secs_f64())
         };
-        let work = |bed: &mut Bed| {
+        let counted = |bed: &mut Bed| {
             let rollout = bed.rollout();
-            count(bed.trainer.engine(), &rollout)
+            work(bed.trainer.engine(), &rollout)
         };
-        self.twice(name, shape, (own, half), rollout, work)
+        self.twice(name, shape, (own, half), rollout, counted)
     }
 
     /// A run of PolicyFlow's trainer over the same run of another one, in turn.
@@ -236,14 +231,14 @@ impl Measuring<'_> {
         shape: usize,
         (half, algorithm): (&Shape, Algorithm),
         run: impl Fn(&mut Bed) -> Result<f64, BenchError>,
-        work: impl Fn(&mut Bed) -> Counted,
+        counted: impl Fn(&mut Bed) -> Work,
     ) -> Result<Row, BenchError> {
         let length = self.length() * 10;
         let mut half = Bed::of(self.suite.open()?, half, algorithm)?;
         self.seconds_compiling += half.trainer.compile_seconds();
         let whole = self.bed(shape, PAIR[0])?;
         whole.restore()?;
-        let counted = work(whole).flops / work(&mut half).flops;
+        let counted = counted(whole).flops() / counted(&mut half).flops();
         let mut runs: [Run<'_>; 2] = [Box::new(|| run(whole)), Box::new(|| run(&mut half))];
         let values = interleaved(length, &mut runs)?;
         Ok(Row::ratio(name, &ratio(&values[0], &values[1]), Some(counted)))

@@ -1,7 +1,7 @@
 //! What both engines know of their buffers and kernels: enough to refuse a wrong recording before it runs.
 
 use super::reflect::{Binding, BindingKind, Reflection, reflect_module};
-use super::{DeviceLimits, EngineError, KernelDesc, KernelId, module};
+use super::{CountedWork, DeviceLimits, EngineError, KernelDesc, KernelId, module};
 
 /// A buffer by its number.
 pub(super) struct BufferInfo {
@@ -18,6 +18,7 @@ pub(super) struct KernelInfo {
     pub(super) slots: Vec<Binding>,
     pub(super) workgroup_size: [u32; 3],
     pub(super) immediate_bytes: u32,
+    pub(super) work: CountedWork,
 }
 
 /// All buffers and kernels of an engine.
@@ -47,6 +48,7 @@ impl KernelInfo {
             slots,
             workgroup_size: reflection.workgroup_size,
             immediate_bytes: reflection.immediate_bytes,
+            work: desc.work.clone(),
         })
     }
 }

@@ -15,6 +15,8 @@ pub struct Counters {
     pub waits: u64,
     /// Ranges copied to the host on request of a recording or a blocking read.
     pub readbacks: u64,
+    /// Bytes of those ranges.
+    pub bytes_read: u64,
     /// Compute passes.
     pub passes: u64,
 }
@@ -28,6 +30,7 @@ impl Sub for Counters {
             submits: self.submits - earlier.submits,
             waits: self.waits - earlier.waits,
             readbacks: self.readbacks - earlier.readbacks,
+            bytes_read: self.bytes_read - earlier.bytes_read,
             passes: self.passes - earlier.passes,
         }
     }
@@ -39,6 +42,7 @@ impl AddAssign for Counters {
         self.submits += more.submits;
         self.waits += more.waits;
         self.readbacks += more.readbacks;
+        self.bytes_read += more.bytes_read;
         self.passes += more.passes;
     }
 }

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use super::catalogue::{Catalogue, KernelInfo};
-use super::{BufferId, Counters, EngineError, KernelDesc, KernelTime, Recording, Ticket};
+use super::profile::Log;
+use super::{BufferId, Counters, EngineError, KernelDesc, Recording, Ticket, Timing};
 
 /// Executes recordings whose every command has been checked against the [`Catalogue`].
 pub(super) trait Executor: Send {
@@ -43,6 +44,6 @@ pub(super) trait Executor: Send {
     /// What was done so far.
     fn counters(&self) -> Counters;
 
-    /// Time per kernel and scope.
-    fn profile(&self, catalogue: &Catalogue) -> Vec<KernelTime>;
+    /// How dispatches are timed and all that has been seen, for an engine that was opened to profile.
+    fn log(&mut self) -> Option<(Timing, &mut Log)>;
 }

@@ -9,9 +9,10 @@ use super::cpu::Cpu;
 use super::dry::Dry;
 use super::executor::Executor;
 use super::gpu::Gpu;
+use super::profile;
 use super::{
     AdapterChoice, AdapterKind, AdapterSummary, BufferId, Counters, DeviceLimits, EngineError, KernelDesc, KernelId,
-    KernelTime, Recording, Ticket,
+    KernelTime, Profile, Recording, Ticket, Timing,
 };
 use crate::simd::Isa;
 
@@ -23,8 +24,10 @@ pub struct EngineOptions {
     /// Run kernels with bounds, loop and division checks and with zeroed workgroup memory (GPU; the CPU engine always
     /// stays inside its buffers).
     pub checked: bool,
-    /// Time every dispatch; on a GPU each gets a pass of its own, which costs some of the speed it measures.
+    /// Time every dispatch, which costs some of the speed it measures; [`Engine::set_profiling`] turns it off and on.
     pub profile: bool,
+    /// How dispatches are timed at best; an adapter that lacks it takes the next way that it has.
+    pub timing: Timing,
     /// Dispatches of one submission, so that no watchdog strikes; by default 64 on software and 256 on hardware.
     pub dispatches_per_submit: Option<u32>,
     /// Threads of the CPU engine, by default one for every core. The numbers do not depend on it.
@@ -62,7 +65,12 @@ impl Engine {
             Chosen::Gpu(adapter) => {
                 let software = summary.kind == AdapterKind::Software;
                 let per_submit = options.dispatches_per_submit.unwrap_or(if software { 64 } else { 256 });
-                Box::new(Gpu::open(&summary, &adapter, (options.checked, options.profile), per_submit)?)
+                Box::new(Gpu::open(
+                    &summary,
+                    &adapter,
+                    (options.checked, options.profile.then_some(options.timing)),
+                    per_submit,
+                )?)
             }
         };
         Ok(Self::of(summary, executor))
@@ -210,9 +218,33 @@ impl Engine {
         self.compile_seconds
     }
 
-    /// Device time per kernel and scope of everything that has arrived; empty without [`EngineOptions::profile`].
-    pub fn profile(&self) -> Vec<KernelTime> {
-        self.executor.profile(&self.catalogue)
+    /// Name of a kernel; `?` for a handle of another engine.
+    pub fn kernel_name(&self, kernel: KernelId) -> &str {
+        self.catalogue.kernel_name(kernel)
+    }
+
+    /// How dispatches are timed; `None` without [`EngineOptions::profile`].
+    pub fn timing(&mut self) -> Option<Timing> {
+        self.executor.log().map(|(timing, _)| timing)
+    }
+
+    /// Whether what is submitted from now on is timed. Nothing happens without [`EngineOptions::profile`].
+    pub fn set_profiling(&mut self, on: bool) {
+        if let Some((_, log)) = self.executor.log() {
+            log.on = on;
+        }
+    }
+
+    /// Device time per kernel and scope of everything that has arrived and was not taken; empty without
+    /// [`EngineOptions::profile`].
+    pub fn profile(&mut self) -> Vec<KernelTime> {
+        let dispatches = self.executor.log().map_or(&[][..], |(_, log)| &log.profile.dispatches);
+        profile::table(dispatches, &self.catalogue)
+    }
+
+    /// Everything timed that has arrived, and only once; empty without [`EngineOptions::profile`].
+    pub fn take_profile(&mut self) -> Profile {
+        self.executor.log().map(|(_, log)| std::mem::take(&mut log.profile)).unwrap_or_default()
     }
 }
 

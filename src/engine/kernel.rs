@@ -3,19 +3,8 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use super::Words;
+use super::{CountedWork, Words};
 use crate::simd::Isa;
-
-/// Arithmetic and traffic of one row (or one invocation), counted from the source, for benchmarks and profiles.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct Work {
-    /// Floating-point operations of matrix products (2 per multiply-add).
-    pub matrix_flops: f64,
-    /// Other floating-point operations.
-    pub other_flops: f64,
-    /// Bytes read from and written to buffers.
-    pub bytes: f64,
-}
 
 /// What the CPU engine runs in place of a kernel's WGSL.
 pub trait Twin: Debug + Send + Sync {
@@ -53,8 +42,8 @@ pub struct KernelDesc {
     pub wgsl: String,
     /// Names of the module's buffer variables, in the order in which dispatches list their buffers.
     pub bindings: Vec<String>,
-    /// Counted work of one row.
-    pub work: Work,
+    /// Counted work of its dispatches.
+    pub work: CountedWork,
     /// The same on a CPU; a kernel without one runs on GPUs only.
     pub twin: Option<Arc<dyn Twin>>,
 }

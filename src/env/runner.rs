@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::{KernelDesc, Work};
+use crate::engine::{CountedWork, KernelDesc, Work};
 use crate::wgsl::WgslTwin;
 
 use super::catalogue::Environment;
@@ -116,7 +116,10 @@ impl EnvKernels {
             twin: Some(Arc::new(WgslTwin { wgsl: wgsl.clone(), bindings: bindings.clone(), file: file.clone() })),
             wgsl,
             bindings: bindings.clone(),
-            work: Work { bytes, ..Work::default() },
+            work: CountedWork::of_args(move |args: EnvArgs, _| Work {
+                bytes: bytes * f64::from(args.num_envs),
+                ..Work::default()
+            }),
         };
         Ok(Self {
             reset: desc("reset", reset, slot + STATS_BYTES as f64 + obs),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::engine::{KernelDesc, Work};
+use crate::engine::KernelDesc;
 use crate::ir::{Graph, NodeId, Op, Sink};
 use crate::kernels::weight_gradients::GradJob;
 
@@ -18,6 +18,7 @@ mod placement;
 mod print;
 mod schedule;
 mod target;
+mod work;
 
 pub use homes::Record;
 pub use interpret::TileTwin;
@@ -160,7 +161,7 @@ pub fn lower(graph: &Graph, placement: &Placement, target: &Target, shuffled: bo
         bindings: bindings.clone(),
         shuffled,
     };
-    let (work, twin) = (work(graph), Some(Arc::new(twin) as _));
+    let (work, twin) = (work::counted(graph, &homes, placement), Some(Arc::new(twin) as _));
     let desc = KernelDesc { name: graph.name.clone(), wgsl, bindings, work, twin };
     let jobs = jobs(graph, &homes, placement)?;
     let uniforms = graph.uniforms.iter().map(|u| u.name.clone()).collect();
@@ -185,12 +186,6 @@ fn describe(graph: &Graph, op: &Op) -> String {
         }
         op => format!("{op:?}"),
     }
-}
-
-fn work(graph: &Graph) -> Work {
-    let (matrix, other) = crate::ir::work(graph);
-    let values = graph.inputs.iter().map(|i| i.width).chain(graph.stores.iter().map(|s| s.width)).sum::<usize>();
-    Work { matrix_flops: matrix as f64, other_flops: other as f64, bytes: 4.0 * values as f64 }
 }
 
 /// The reductions that the graph's sinks ask for.

@@ -8,6 +8,12 @@ use std::collections::{BTreeSet, HashMap};
 /// A multiply-add counts 2; elsewhere every elementwise operation counts 1 an entry, whatever it is. What is in a loop
 /// counts once an iteration. Gradient sinks are counted as the outer products that they are.
 pub fn work(graph: &Graph) -> (u64, u64) {
+    let (values, sinks) = (work_of_values(graph), work_of_sinks(graph));
+    (values.0 + sinks.0, values.1 + sinks.1)
+}
+
+/// The part of [`work`] that computes values: what the graph's own kernel does.
+pub fn work_of_values(graph: &Graph) -> (u64, u64) {
     let loops = graph.loops();
     let times = Times::new(graph, &loops);
     let (mut matrix, mut other) = (0, 0);
@@ -25,6 +31,14 @@ pub fn work(graph: &Graph) -> (u64, u64) {
             _ => {}
         }
     }
+    (matrix, other)
+}
+
+/// The part that is left to reductions over the batch.
+fn work_of_sinks(graph: &Graph) -> (u64, u64) {
+    let loops = graph.loops();
+    let times = Times::new(graph, &loops);
+    let (mut matrix, mut other) = (0, 0);
     for sink in &graph.sinks {
         let loops = sink.operands().into_iter().flat_map(|o| loops[o.0 as usize].iter().copied());
         let times = times.of(loops);

@@ -40,7 +40,7 @@ mod reference;
 mod reverse;
 mod simplify;
 
-pub use analysis::{varies_by_row, work};
+pub use analysis::{varies_by_row, work, work_of_values};
 pub use builder::*;
 pub use graph::*;
 pub use reference::*;

@@ -2,7 +2,7 @@
 
 use super::describe;
 use super::twin::{Stateless, arguments, own, read, sum};
-use crate::engine::{Call, KernelDesc, Words, Work};
+use crate::engine::{Call, CountedWork, KernelDesc, Words, Work};
 use bytemuck::{Pod, Zeroable};
 
 /// Invocations of one workgroup. Any grid `[n, 1, 1]` with n >= 1 does all words.
@@ -94,7 +94,11 @@ pub struct AdamwArgs {
 /// The kernel. Buffers: `params` (at least `[trained_words]`), `gradient` (`[trained_words + means]`), `moments`
 /// (`[2][trained_words]`), `norms` (`[norms]`), `control` (`[8 + means]`).
 pub fn desc() -> KernelDesc {
-    let work = Work { matrix_flops: 0.0, other_flops: 18.0, bytes: 28.0 };
+    let work = CountedWork::of_args(|args: AdamwArgs, _| {
+        let (words, others) = (f64::from(args.trained_words), f64::from(args.norms + args.means));
+        // A word: 18 operations; parameter and two moments read and written, gradient read.
+        Work { matrix_flops: 0.0, other_flops: 18.0 * words, bytes: 4.0 * (7.0 * words + others) }
+    });
     let bindings = ["params", "gradient", "moments", "norms", "control"];
     describe("adamw", include_str!("../../shaders/adamw.wgsl"), &bindings, work, TWIN)
 }

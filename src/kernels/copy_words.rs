@@ -1,7 +1,7 @@
 //! The rate of copying: twin of `shaders/copy_words.wgsl`.
 
 use super::twin::{Stateless, arguments, own, read};
-use crate::engine::{Call, KernelDesc, Work};
+use crate::engine::{CountedWork, KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
 
 /// Invocations of one workgroup, each of which copies four words.
@@ -26,9 +26,10 @@ impl CopyArgs {
     }
 }
 
-/// The kernel. Buffers: `source` and `destination`, each at least `[vectors][4]`. Four words read and written a vector.
+/// The kernel. Buffers: `source` and `destination`, each at least `[vectors][4]`.
 pub fn desc() -> KernelDesc {
-    let work = Work { bytes: 32.0, ..Work::default() };
+    let work =
+        CountedWork::of_args(|args: CopyArgs, _| Work { bytes: 32.0 * f64::from(args.vectors), ..Work::default() });
     let wgsl = include_str!("../../shaders/copy_words.wgsl");
     super::describe("copy_words", wgsl, &["source", "destination"], work, TWIN)
 }

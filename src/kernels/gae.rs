@@ -2,7 +2,7 @@
 
 use super::describe;
 use super::twin::{Stateless, arguments, own, read};
-use crate::engine::{Call, KernelDesc, Work};
+use crate::engine::{Call, CountedWork, KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
 
 /// Environments of one workgroup: the grid is `envs.div_ceil(GROUP)` by 1 by 1, and so many partials are written.
@@ -46,7 +46,12 @@ pub struct GaeArgs {
 
 /// The kernel. Buffers: `rollout`, `partials` (`[groups][3]`).
 pub fn desc() -> KernelDesc {
-    let work = Work { matrix_flops: 0.0, other_flops: 14.0, bytes: 20.0 };
+    let work = CountedWork::of_args(|args: GaeArgs, groups| {
+        let (envs, partials) = (f64::from(args.envs), PARTIAL_WORDS as f64 * f64::from(groups[0]));
+        let cells = envs * f64::from(args.steps);
+        // A cell: 8 for the advantage, 1 for the return, 6 for the moments. It reads 3 words and writes 2.
+        Work { matrix_flops: 0.0, other_flops: 15.0 * cells, bytes: 4.0 * (5.0 * cells + envs + partials) }
+    });
     describe("gae", include_str!("../../shaders/gae.wgsl"), &["rollout", "partials"], work, TWIN)
 }
 

@@ -14,7 +14,7 @@ pub mod weight_gradients;
 
 use std::sync::Arc;
 
-use crate::engine::{KernelDesc, Twin, Work};
+use crate::engine::{CountedWork, KernelDesc, Twin};
 
 /// WGSL text of the random-number library, to be put in front of a kernel that draws. Its twin is [`crate::rng`].
 pub const RNG_WGSL: &str = include_str!("../../shaders/lib/rng.wgsl");
@@ -60,7 +60,13 @@ pub const CEILINGS: [Entry; 2] = [
 ];
 
 /// The description of a handwritten kernel.
-fn describe(name: &'static str, wgsl: &str, bindings: &[&str], work: Work, twin: impl Twin + 'static) -> KernelDesc {
+fn describe(
+    name: &'static str,
+    wgsl: &str,
+    bindings: &[&str],
+    work: CountedWork,
+    twin: impl Twin + 'static,
+) -> KernelDesc {
     KernelDesc {
         name: name.to_string(),
         wgsl: wgsl.to_string(),

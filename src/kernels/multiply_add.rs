@@ -1,7 +1,7 @@
 //! The rate of multiply-adds: twin of `shaders/multiply_add.wgsl`.
 
 use super::twin::arguments;
-use crate::engine::{Call, HostKernel, KernelDesc, Twin, Work};
+use crate::engine::{Call, CountedWork, HostKernel, KernelDesc, Twin, Work};
 use crate::simd::{Isa, Lane, kernel};
 use bytemuck::{Pod, Zeroable};
 
@@ -26,9 +26,12 @@ pub struct MultiplyAddArgs {
     pub offset: f32,
 }
 
-/// The kernel. Buffers: `values` (`[groups][WORDS]`). Two operations a word and step.
+/// The kernel. Buffers: `values` (`[groups][WORDS]`). A step of a word is two operations.
 pub fn desc() -> KernelDesc {
-    let work = Work { matrix_flops: 0.0, other_flops: 2.0, bytes: 0.0 };
+    let work = CountedWork::of_args(|args: MultiplyAddArgs, groups| {
+        let words = f64::from(groups[0]) * WORDS as f64;
+        Work { matrix_flops: 0.0, other_flops: 2.0 * f64::from(args.rounds * STEPS) * words, bytes: 8.0 * words }
+    });
     super::describe("multiply_add", include_str!("../../shaders/multiply_add.wgsl"), &["values"], work, MultiplyAdd)
 }
 

@@ -3,7 +3,7 @@
 use super::describe;
 use super::gae::{Moments, PARTIAL_WORDS};
 use super::twin::{Stateless, arguments, own, read};
-use crate::engine::{Call, KernelDesc, Work};
+use crate::engine::{Call, CountedWork, KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
 
 /// Invocations of one workgroup. Any grid `[n, 1, 1]` with n >= 1 does the whole array; `count.div_ceil(GROUP)` gives
@@ -24,7 +24,10 @@ pub struct NormalizeArgs {
 
 /// The kernel. Buffers: `partials` (`[groups][3]` as written by `gae`), `rollout` (changed in place).
 pub fn desc() -> KernelDesc {
-    let work = Work { matrix_flops: 0.0, other_flops: 2.0, bytes: 8.0 };
+    let work = CountedWork::of_args(|args: NormalizeArgs, _| {
+        let (count, partials) = (f64::from(args.count), PARTIAL_WORDS as f64 * f64::from(args.partials));
+        Work { matrix_flops: 0.0, other_flops: 2.0 * count, bytes: 4.0 * (2.0 * count + partials) }
+    });
     let wgsl = include_str!("../../shaders/normalize_advantages.wgsl");
     describe("normalize_advantages", wgsl, &["partials", "rollout"], work, TWIN)
 }

@@ -2,7 +2,7 @@
 
 use super::describe;
 use super::twin::{Stateless, arguments, own, read, sum};
-use crate::engine::{Call, KernelDesc, Work};
+use crate::engine::{Call, CountedWork, KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
 
 /// Words of one workgroup: the grid is `words.div_ceil(GROUP)` by 1 by 1, and so many norms are written.
@@ -24,7 +24,12 @@ pub struct ReduceArgs {
 
 /// The kernel. Buffers: `partials` (`[slices][words]`), `gradient` (`[words]`), `norms` (`[groups]`).
 pub fn desc() -> KernelDesc {
-    let work = Work { matrix_flops: 0.0, other_flops: 4.0, bytes: 8.0 };
+    let work = CountedWork::of_args(|args: ReduceArgs, groups| {
+        let (words, trained, slices) = (f64::from(args.words), f64::from(args.trained_words), f64::from(args.slices));
+        // Sums over slices, the scale, and the squares of what is trained with their sum.
+        let other_flops = words * (slices + 1.0) + 2.0 * trained;
+        Work { matrix_flops: 0.0, other_flops, bytes: 4.0 * (words * (slices + 1.0) + f64::from(groups[0])) }
+    });
     let wgsl = include_str!("../../shaders/reduce_gradients.wgsl");
     describe("reduce_gradients", wgsl, &["partials", "gradient", "norms"], work, TWIN)
 }

@@ -2,7 +2,7 @@
 
 use super::describe;
 use super::twin::{Stateless, arguments, own, read};
-use crate::engine::{Call, KernelDesc, Work};
+use crate::engine::{Call, CountedWork, KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
 
 /// Immediates; `struct Args` of `shaders/sum_columns.wgsl`.
@@ -22,7 +22,10 @@ pub struct SumColumnsArgs {
 /// The kernel, for a grid of one workgroup. Buffers: `values`, `sums`. Meant for small tables: `columns * (rows / 256 + 10)`
 /// loop iterations have to stay below the 65535 at which Mesa's software driver stops.
 pub fn desc() -> KernelDesc {
-    let work = Work { matrix_flops: 0.0, other_flops: 1.0, bytes: 4.0 };
+    let work = CountedWork::of_args(|args: SumColumnsArgs, _| {
+        let (cells, columns) = (f64::from(args.rows) * f64::from(args.columns), f64::from(args.columns));
+        Work { matrix_flops: 0.0, other_flops: cells, bytes: 4.0 * (cells + columns) }
+    });
     describe("sum_columns", include_str!("../../shaders/sum_columns.wgsl"), &["values", "sums"], work, TWIN)
 }
 

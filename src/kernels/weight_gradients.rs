@@ -1,8 +1,9 @@
 //! All weight gradients in one split-K dispatch: planner and twin of `shaders/weight_gradients.wgsl`.
 
 use super::describe;
-use crate::engine::{KernelDesc, Work};
+use crate::engine::{CountedWork, KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
+use std::collections::BTreeSet;
 
 mod host;
 
@@ -95,12 +96,37 @@ pub struct GradJob {
 }
 
 /// The kernel, for a grid of `[blocks, slices, 1]`; slice p of P does tiles `p * tiles / P .. (p + 1) * tiles / P`. Buffers:
-/// `jobs` (the plan), `scratch` (`[tiles][tile_features][tile_rows]`), `partials` (`[slices][gradient_words]`).
+/// `jobs` (the plan), `scratch` (`[tiles][tile_features][tile_rows]`), `partials` (`[slices][gradient_words]`). Its work depends on the jobs: see [`work`].
 pub fn desc() -> KernelDesc {
-    let flops = 2.0 * (LANE_X * LANE_DY) as f64;
-    let work = Work { matrix_flops: flops, other_flops: 0.0, bytes: 4.0 * (LANE_X + LANE_DY) as f64 };
+    let work = CountedWork::default();
     let wgsl = include_str!("../../shaders/weight_gradients.wgsl");
     describe("weight_gradients", wgsl, &["jobs", "scratch", "partials"], work, WeightGradientsTwin)
+}
+
+/// The work of dispatches that do these jobs: a multiply-add for every weight, row and segment, an addition where one side
+/// is the constant 1; every feature of scratch and entry of the table is read once, every slice's gradients are written.
+pub fn work(jobs: &[GradJob]) -> CountedWork {
+    let (mut row, mut written) = (Work::default(), 0);
+    let mut features = BTreeSet::new();
+    for job in jobs {
+        let weights = job.x_width * job.dy_width;
+        written += weights;
+        match job.x_feature {
+            Some(_) => row.matrix_flops += 2.0 * f64::from(weights * job.segments),
+            None => row.other_flops += f64::from(weights * job.segments),
+        }
+        for segment in 0..job.segments {
+            let side = |first: u32, stride: u32, width: u32| first + segment * stride..first + segment * stride + width;
+            features.extend(side(job.dy_feature, job.dy_stride, job.dy_width));
+            features.extend(job.x_feature.into_iter().flat_map(|x| side(x, job.x_stride, job.x_width)));
+        }
+    }
+    row.bytes = 4.0 * features.len() as f64;
+    CountedWork::of_args(move |args: WeightGradientArgs, groups| {
+        let [blocks, slices, _] = groups.map(f64::from);
+        let once = Work { bytes: 4.0 * (f64::from(written) * slices + BLOCK_WORDS as f64 * blocks), ..Work::default() };
+        row * f64::from(args.tiles * args.tile_rows) + once
+    })
 }
 
 /// Cuts jobs into blocks: the table `jobs`, [`BLOCK_WORDS`] words an entry, an entry a workgroup.

@@ -10,7 +10,7 @@ use super::program::{BoundKernel, BoundTile, Program, Roles};
 use super::sizes::{SCRATCH_BYTES, Sizes, check_counts, check_loops, check_memory};
 use super::trainer::{Buffers, TrainOptions, Trainer};
 use crate::algo::Spaces;
-use crate::engine::{Engine, Recording};
+use crate::engine::{Engine, KernelDesc, Recording};
 use crate::env::{EnvArgs, EnvKernels, Environment};
 use crate::fuse::Target;
 use crate::kernels::adamw::{self, control};
@@ -23,6 +23,8 @@ impl Kernels {
         // `partials` means the advantage statistics in two kernels and the gradients in two others.
         let statistics = roles.with("partials", roles.get("advantage_partials")?);
         let columns = roles.with("values", roles.get("stats")?);
+        let work = weight_gradients::work(&program.update.jobs);
+        let gradients = KernelDesc { work, ..weight_gradients::desc() };
         let prepare = program.prepare.into_iter().map(|tile| BoundTile::new(engine, tile, roles));
         Ok(Self {
             prepare: prepare.collect::<Result<_, _>>()?,
@@ -33,7 +35,7 @@ impl Kernels {
             env_step: BoundKernel::new(engine, &env.step, roles)?,
             gae: BoundKernel::new(engine, &gae::desc(), &statistics)?,
             normalize: BoundKernel::new(engine, &normalize_advantages::desc(), &statistics)?,
-            weight_gradients: BoundKernel::new(engine, &weight_gradients::desc(), roles)?,
+            weight_gradients: BoundKernel::new(engine, &gradients, roles)?,
             reduce: BoundKernel::new(engine, &reduce_gradients::desc(), roles)?,
             adamw: BoundKernel::new(engine, &adamw::desc(), roles)?,
             sum_columns: BoundKernel::new(engine, &sum_columns::desc(), &columns)?,

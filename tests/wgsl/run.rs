@@ -1,6 +1,6 @@
 //! One module, here and on the driver.
 
-use flowmill::engine::{AdapterChoice, Engine, EngineOptions, KernelDesc, Words, Work};
+use flowmill::engine::{AdapterChoice, CountedWork, Engine, EngineOptions, KernelDesc, Words};
 use flowmill::simd::Isa;
 use flowmill::wgsl::{Program, ProgramOptions};
 
@@ -22,7 +22,7 @@ pub fn driver() -> Option<Engine> {
 /// A kernel without a twin.
 pub fn kernel(name: &str, wgsl: &str, bindings: &[&str]) -> KernelDesc {
     let bindings = bindings.iter().map(|name| name.to_string()).collect();
-    KernelDesc { name: name.into(), wgsl: wgsl.into(), bindings, work: Work::default(), twin: None }
+    KernelDesc { name: name.into(), wgsl: wgsl.into(), bindings, work: CountedWork::default(), twin: None }
 }
 
 /// Compiles for an instruction set, without checks.

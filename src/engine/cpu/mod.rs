@@ -9,8 +9,8 @@ use std::time::Instant;
 use super::catalogue::{Catalogue, KernelInfo};
 use super::executor::Executor;
 use super::kernel::{Call, HostKernel};
-use super::profile::Totals;
-use super::{BufferId, Command, Counters, Dispatch, EngineError, KernelDesc, KernelTime, Recording, Ticket};
+use super::profile::{HostTask, Log, Timing};
+use super::{BufferId, Command, Counters, Dispatch, EngineError, KernelDesc, Recording, Ticket};
 use crate::simd::Isa;
 use pool::Pool;
 use words::Memory;
@@ -29,30 +29,10 @@ pub(super) struct Cpu {
     /// Memory of results that were handed back.
     free: Vec<Vec<u8>>,
     counters: Counters,
-    totals: Option<Totals>,
-    scope: Scope,
+    log: Option<Log>,
+    /// When the last dispatch of a profile, or the host's work on its recording, ended.
+    idle_since: f64,
     failed: Option<EngineError>,
-}
-
-/// Names of the open scopes, joined by `/`.
-#[derive(Default)]
-struct Scope {
-    path: String,
-    lengths: Vec<usize>,
-}
-
-impl Scope {
-    fn open(&mut self, name: &str) {
-        self.lengths.push(self.path.len());
-        if !self.path.is_empty() {
-            self.path.push('/');
-        }
-        self.path.push_str(name);
-    }
-
-    fn close(&mut self) {
-        self.path.truncate(self.lengths.pop().unwrap_or(0));
-    }
 }
 
 impl Cpu {
@@ -66,8 +46,8 @@ impl Cpu {
             arrived: Vec::new(),
             free: Vec::new(),
             counters: Counters::default(),
-            totals: profile.then(Totals::default),
-            scope: Scope::default(),
+            log: profile.then(Log::new),
+            idle_since: 0.0,
             failed: None,
         }
     }
@@ -94,9 +74,10 @@ impl Cpu {
                 bytes.extend_from_slice(self.bytes(*source, *offset, *size));
                 self.arrived.push((*ticket, bytes, Instant::now()));
                 self.counters.readbacks += 1;
+                self.counters.bytes_read += size;
             }
-            Command::BeginScope(name) => self.scope.open(name),
-            Command::EndScope => self.scope.close(),
+            Command::BeginScope(name) => self.change_scope(|log| log.open_scope(name)),
+            Command::EndScope => self.change_scope(Log::close_scope),
         }
         Ok(())
     }
@@ -107,7 +88,7 @@ impl Cpu {
         recording: &Recording,
         dispatch: &Dispatch,
     ) -> Result<(), EngineError> {
-        let started = self.totals.is_some().then(Instant::now);
+        let started = self.encoded();
         let kernel = &*self.kernels[dispatch.kernel.0 as usize];
         let mut views = [Words::EMPTY; MAX_BINDINGS];
         let bound = recording.buffers(dispatch);
@@ -119,8 +100,11 @@ impl Cpu {
         let tasks = catch_unwind(AssertUnwindSafe(|| kernel.tasks(&call)));
         let done = tasks.is_ok_and(|tasks| self.pool.run(tasks, &|task, worker| kernel.run(&call, task, worker)));
         self.counters.dispatches += 1;
-        if let (Some(started), Some(totals)) = (started, &mut self.totals) {
-            totals.add(dispatch.kernel, &self.scope.path, Some(started.elapsed().as_secs_f64()));
+        if let (Some(started), Some(log)) = (started, &mut self.log) {
+            self.idle_since = log.now();
+            let mut span = log.span(catalogue, recording, dispatch);
+            span.time = Some((started, self.idle_since - started));
+            log.profile.dispatches.push(span);
         }
         if done {
             return Ok(());
@@ -129,6 +113,19 @@ impl Cpu {
         let fault = EngineError::Fault(format!("the CPU twin of kernel `{name}` panicked"));
         self.failed = Some(fault.clone());
         Err(fault)
+    }
+
+    /// Notes what the host has done since the last dispatch; the moment, if dispatches are timed.
+    fn encoded(&mut self) -> Option<f64> {
+        let log = self.log.as_mut().filter(|log| log.on)?;
+        log.host(HostTask::Encode, self.idle_since);
+        self.idle_since = log.now();
+        Some(self.idle_since)
+    }
+
+    fn change_scope(&mut self, change: impl Fn(&mut Log)) {
+        self.encoded();
+        self.log.iter_mut().for_each(change);
     }
 
     /// Empty memory for a result: of what was handed back the smallest that is large enough, so that nothing grows.
@@ -175,7 +172,10 @@ impl Executor for Cpu {
 
     fn execute(&mut self, catalogue: &Catalogue, recording: &Recording) -> Result<(), EngineError> {
         self.counters.submits += 1;
-        recording.commands().iter().try_for_each(|command| self.run(catalogue, recording, command))
+        self.idle_since = self.log.as_ref().map_or(0.0, Log::now);
+        recording.commands().iter().try_for_each(|command| self.run(catalogue, recording, command))?;
+        self.encoded();
+        Ok(())
     }
 
     fn poll(&mut self) -> Result<(), EngineError> {
@@ -208,6 +208,7 @@ impl Executor for Cpu {
 
     fn read(&mut self, buffer: BufferId, offset: u64, size: u64) -> Result<Vec<u8>, EngineError> {
         self.counters.readbacks += 1;
+        self.counters.bytes_read += size;
         self.counters.waits += 1;
         Ok(self.bytes(buffer, offset, size).to_vec())
     }
@@ -216,7 +217,7 @@ impl Executor for Cpu {
         self.counters
     }
 
-    fn profile(&self, catalogue: &Catalogue) -> Vec<KernelTime> {
-        self.totals.as_ref().map_or_else(Vec::new, |totals| totals.table(catalogue))
+    fn log(&mut self) -> Option<(Timing, &mut Log)> {
+        self.log.as_mut().map(|log| (Timing::WallClock, log))
     }
 }

@@ -11,8 +11,8 @@ pub(super) struct Device {
     pub(super) health: Health,
 }
 
-/// Opens an adapter with all of its limits, immediates, and whatever timestamps it has.
-pub(super) fn open(summary: &AdapterSummary, adapter: &wgpu::Adapter) -> Result<Device, EngineError> {
+/// Opens an adapter with all of its limits, immediates, and whatever `timestamps` it has if they are wanted.
+pub(super) fn open(summary: &AdapterSummary, adapter: &wgpu::Adapter, timestamps: bool) -> Result<Device, EngineError> {
     let needed = wgpu::Features::IMMEDIATES;
     if !adapter.features().contains(needed) {
         return Err(EngineError::MissingFeature {
@@ -20,10 +20,11 @@ pub(super) fn open(summary: &AdapterSummary, adapter: &wgpu::Adapter) -> Result<
             feature: "immediates (push constants)",
         });
     }
-    let timestamps = wgpu::Features::TIMESTAMP_QUERY;
+    let wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES;
+    let timestamps = if timestamps { adapter.features() & wanted } else { wgpu::Features::empty() };
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("flowmill"),
-        required_features: needed | (adapter.features() & timestamps),
+        required_features: needed | timestamps,
         required_limits: adapter.limits(),
         ..Default::default()
     };

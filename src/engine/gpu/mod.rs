@@ -5,6 +5,7 @@ mod device;
 mod execute;
 mod health;
 mod pipeline;
+mod profiler;
 mod readback;
 mod timestamps;
 
@@ -13,12 +14,13 @@ use std::time::Instant;
 use super::adapter::AdapterSummary;
 use super::catalogue::{Catalogue, KernelInfo};
 use super::executor::Executor;
-use super::{BufferId, Counters, EngineError, KernelDesc, KernelTime, Recording, Ticket};
+use super::profile::{HostTask, Log};
+use super::{BufferId, Counters, EngineError, KernelDesc, Recording, Ticket, Timing};
 pub(super) use adapters::{Found, ranked};
 use device::{Caught, Device};
 use pipeline::Kernel;
+use profiler::Profiler;
 use readback::{Purpose, Readbacks};
-use timestamps::Profiler;
 
 /// An opened adapter with its buffers, kernels and results under way.
 pub(super) struct Gpu {
@@ -35,15 +37,15 @@ pub(super) struct Gpu {
 }
 
 impl Gpu {
-    /// Opens an adapter. `dispatches_per_submit` bounds a submission.
+    /// Opens an adapter. `dispatches_per_submit` bounds a submission; with `profile` dispatches are timed, in that way at best.
     pub(super) fn open(
         summary: &AdapterSummary,
         adapter: &Found,
-        (checked, profile): (bool, bool),
+        (checked, profile): (bool, Option<Timing>),
         dispatches_per_submit: u32,
     ) -> Result<Self, EngineError> {
-        let device = device::open(summary, adapter)?;
-        let profiler = if profile { Some(Profiler::new(&device, &summary.name)?) } else { None };
+        let device = device::open(summary, adapter, profile.is_some())?;
+        let profiler = profile.map(|timing| device.health.guard(|| Profiler::new(&device, timing))).transpose()?;
         Ok(Self {
             device,
             checked,
@@ -71,13 +73,23 @@ impl Gpu {
         })
     }
 
+    /// A turn that waits.
+    fn blocked(&mut self, how: wgpu::PollType) -> Result<(), EngineError> {
+        let start = self.profiler.as_ref().and_then(Profiler::now);
+        let outcome = self.turn(how);
+        if let (Some(start), Some(profiler)) = (start, &mut self.profiler) {
+            profiler.log.host(HostTask::Wait, start);
+        }
+        outcome
+    }
+
     fn collect(&mut self) -> Result<(), EngineError> {
         for (purpose, bytes) in self.readbacks.collect()? {
             match purpose {
                 Purpose::Read => self.read = Some(bytes),
-                Purpose::Timestamps(spans) => {
+                Purpose::Timestamps(batch) => {
                     if let Some(profiler) = &mut self.profiler {
-                        profiler.add(spans, &bytes);
+                        profiler.add(batch, &bytes);
                     }
                 }
                 Purpose::Ticket(_) => {}
@@ -117,8 +129,8 @@ impl Executor for Gpu {
         Ok(())
     }
 
-    fn execute(&mut self, _: &Catalogue, recording: &Recording) -> Result<(), EngineError> {
-        self.start(recording, None)
+    fn execute(&mut self, catalogue: &Catalogue, recording: &Recording) -> Result<(), EngineError> {
+        self.start(catalogue, recording, None)
     }
 
     fn poll(&mut self) -> Result<(), EngineError> {
@@ -127,7 +139,7 @@ impl Executor for Gpu {
 
     fn wait(&mut self) -> Result<(), EngineError> {
         self.counters.waits += 1;
-        self.turn(wgpu::PollType::wait_indefinitely())
+        self.blocked(wgpu::PollType::wait_indefinitely())
     }
 
     fn knows(&self, ticket: Ticket) -> bool {
@@ -140,13 +152,13 @@ impl Executor for Gpu {
 
     fn wait_for(&mut self, ticket: Ticket) -> Result<(), EngineError> {
         self.counters.waits += 1;
-        self.turn(wgpu::PollType::Wait { submission_index: self.readbacks.submission(ticket), timeout: None })
+        self.blocked(wgpu::PollType::Wait { submission_index: self.readbacks.submission(ticket), timeout: None })
     }
 
     fn read(&mut self, buffer: BufferId, offset: u64, size: u64) -> Result<Vec<u8>, EngineError> {
         let mut recording = Recording::new();
         recording.readback(buffer, offset, size, Ticket(0));
-        self.start(&recording, Some(Purpose::Read))?;
+        self.start(&Catalogue::default(), &recording, Some(Purpose::Read))?;
         self.wait()?;
         self.read.take().ok_or_else(|| EngineError::Fault("a blocking read brought no bytes".into()))
     }
@@ -155,8 +167,8 @@ impl Executor for Gpu {
         self.counters
     }
 
-    fn profile(&self, catalogue: &Catalogue) -> Vec<KernelTime> {
-        self.profiler.as_ref().map_or_else(Vec::new, |profiler| profiler.table(catalogue))
+    fn log(&mut self) -> Option<(Timing, &mut Log)> {
+        self.profiler.as_mut().map(Profiler::log)
     }
 }
 
@@ -172,7 +184,7 @@ mod tests {
             None if std::env::var_os("REQUIRE_GPU").is_some() => panic!("no adapter"),
             None => return eprintln!("SKIPPED: no adapter"),
         };
-        let gpu = Gpu::open(&summary, &adapter, (false, false), 8).unwrap();
+        let gpu = Gpu::open(&summary, &adapter, (false, None), 8).unwrap();
         let device = gpu.device.clone();
         let mut engine = Engine::of(summary, Box::new(gpu));
         let buffer = engine.buffer("x", 64).unwrap();

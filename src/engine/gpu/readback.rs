@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
-use super::timestamps::Span;
+use super::timestamps::Batch;
 use crate::engine::{EngineError, Ticket};
 
 /// Staging buffers above this size are not kept.
@@ -17,8 +17,8 @@ pub(super) enum Purpose {
     Ticket(Ticket),
     /// A blocking read by the engine itself.
     Read,
-    /// Pass timestamps of these dispatches.
-    Timestamps(Vec<Span>),
+    /// Timestamps of these dispatches.
+    Timestamps(Batch),
 }
 
 struct InFlight {
