@@ -12,7 +12,6 @@
 mod peer;
 mod report;
 mod shapes;
-mod widths;
 mod worker;
 
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use super::clock::{self, Samples};
 use super::shapes::Shape;
 use super::work::work;
 use crate::algo::Algorithm;
-use crate::engine::{BufferId, Command, Dispatch, Engine, KernelDesc, KernelId, Recording, Work};
+use crate::engine::{BufferId, Command, Dispatch, Engine, EngineError, KernelDesc, KernelId, Recording, Work};
 use crate::train::{Checkpoint, TrainOptions, Trainer};
 
 /// A trainer of one algorithm at one shape.
@@ -72,9 +72,13 @@ impl Bed {
         kernels
     }
 
-    /// Seconds of a recording. What it has written is put back behind it, so that what is measured later finds what training
+    /// Runs a recording somehow. What it has written is put back behind it, so that what is measured later finds what training
     /// leaves there: a kernel that is run alone, many times over, takes its own output as input.
-    pub fn seconds(&mut self, recording: &Recording, length: Duration) -> Result<Samples, BenchError> {
+    pub fn kept<T>(
+        &mut self,
+        recording: &Recording,
+        run: impl FnOnce(&mut Engine) -> Result<T, EngineError>,
+    ) -> Result<T, BenchError> {
         let engine = self.trainer.engine();
         let (mut save, mut restore) = (Recording::new(), Recording::new());
         let dispatches = recording.commands().iter().filter_map(runs);
@@ -92,10 +96,15 @@ impl Bed {
             restore.copy((copy, 0), (buffer, 0), bytes);
         }
         engine.submit(&save)?;
-        let samples = clock::seconds(engine, recording, length)?;
+        let done = run(engine)?;
         engine.submit(&restore)?;
         engine.wait()?;
-        Ok(samples)
+        Ok(done)
+    }
+
+    /// Seconds of one run of a recording.
+    pub fn seconds(&mut self, recording: &Recording, length: Duration) -> Result<Samples, BenchError> {
+        self.kept(recording, |engine| clock::seconds(engine, recording, length))
     }
 
     /// The rollout of a later iteration: from the observations that it begins with to the last one, advantages aside.

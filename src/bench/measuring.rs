@@ -8,11 +8,11 @@ use super::environments::Stepper;
 use super::row::Row;
 use super::shapes::Shape;
 use super::suite::Suite;
-use super::tasks::{Job, kernel_of};
+use super::tasks::Job;
 use super::work::work;
 use super::{BenchError, velocity};
 use crate::algo::Algorithm;
-use crate::engine::{Engine, Work};
+use crate::engine::{Engine, Recording, Work};
 use crate::env::{Environment, load};
 
 /// A suite under way, with the trainers of one shape.
@@ -110,22 +110,28 @@ impl Measuring<'_> {
         Ok(Row { env_steps_per_second: rate, ..row })
     }
 
-    /// The row of one evaluation of the velocity network.
-    pub fn velocity(&mut self, name: &str, shape: usize) -> Result<Row, BenchError> {
-        let length = self.length();
-        let own = &self.suite.shapes[shape];
-        let algorithm = own.algorithm("policyflow")?;
-        let bed = self.bed(shape, "policyflow")?;
-        let (_, alone) = velocity::kernel(bed, own, &algorithm)?.ok_or(BenchError::Missing("the velocity network"))?;
-        let (seconds, work) = (bed.seconds(&alone, length)?, work(bed.trainer.engine(), &alone));
-        Ok(self.counted(name, &seconds, work))
+    /// The trainer behind a kernel's row, with one dispatch of it.
+    pub fn alone(&mut self, job: &Job) -> Result<(&mut Bed, Recording), BenchError> {
+        match *job {
+            Job::Velocity { shape } => {
+                let own = &self.suite.shapes[shape];
+                let bed = self.bed(shape, PAIR[0])?;
+                let found = velocity::kernel(bed, own, &own.algorithm(PAIR[0])?)?;
+                Ok((bed, found.ok_or(BenchError::Missing("the velocity network"))?.1))
+            }
+            Job::Kernel { shape, algorithm, at } => {
+                let bed = self.bed(shape, algorithm)?;
+                let found = bed.kernels().into_iter().nth(at);
+                Ok((bed, found.ok_or(BenchError::Missing("a kernel"))?.1))
+            }
+            _ => Err(BenchError::Missing("a kernel")),
+        }
     }
 
-    /// The row of a kernel of a trainer, by its position.
-    pub fn kernel(&mut self, name: &str, shape: usize, algorithm: &'static str, at: usize) -> Result<Row, BenchError> {
+    /// The row of a kernel.
+    pub fn kernel(&mut self, name: &str, job: &Job) -> Result<Row, BenchError> {
         let length = self.length();
-        let bed = self.bed(shape, algorithm)?;
-        let (_, alone) = kernel_of(bed, at).ok_or(BenchError::Missing("a kernel"))?;
+        let (bed, alone) = self.alone(job)?;
         let (seconds, work) = (bed.seconds(&alone, length)?, work(bed.trainer.engine(), &alone));
         Ok(self.counted(name, &seconds, work))
     }

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::BenchError;
 use crate::algo::{Algorithm, Layer};
 use crate::engine::AdapterKind;
-use crate::env::{Environment, Manifest, load};
+use crate::env::{EnvError, Environment, Manifest, load};
 
 /// A shape: an environment's widths, a network, and how large the batch is.
 #[derive(Clone, Debug)]
@@ -69,8 +69,9 @@ pub fn environments(kind: AdapterKind) -> usize {
     }
 }
 
-/// An environment of a quadruped's widths. The dynamics do not matter: they are cheap, bounded and depend on the action.
-fn quadruped_widths() -> Result<Environment, BenchError> {
+/// An environment of a quadruped's widths, 48 observations and 12 actions, without a quadruped. The dynamics do not matter:
+/// they are cheap, bounded and depend on the action.
+pub fn quadruped_widths() -> Result<Environment, EnvError> {
     let channels = |count: usize| {
         let channel = |i: usize| {
             let bounds = [("low", -10.0), ("high", 10.0)].map(|(key, bound)| (key.to_string(), Value::Float(bound)));

@@ -9,7 +9,7 @@ use super::measuring::Measuring;
 use super::row::{Row, Unit};
 use super::shapes::Shape;
 use super::tasks::{Ceiling, Job, Part, Task, select, tasks};
-use crate::engine::{AdapterSummary, Engine, EngineOptions};
+use crate::engine::{AdapterSummary, Engine, EngineError, EngineOptions, Recording};
 
 /// What to measure and how.
 #[derive(Clone, Debug)]
@@ -34,6 +34,9 @@ pub enum Event<'a> {
     /// A row is done.
     Row(&'a Row),
 }
+
+/// What is done with a kernel: given its row's name, its engine, and one dispatch of it.
+pub type KernelRun<'a> = dyn FnMut(&str, &mut Engine, &Recording) -> Result<(), EngineError> + 'a;
 
 /// Rows that are about to be measured.
 #[derive(Debug)]
@@ -100,8 +103,7 @@ impl Suite {
                     Row::ratio(name, &before.map(|rate| rate / after), Some(1.0))
                 }
                 Job::Environment { name: environment, reset } => measuring.environment(name, environment, *reset)?,
-                Job::Velocity { shape } => measuring.velocity(name, *shape)?,
-                Job::Kernel { shape, algorithm, at } => measuring.kernel(name, *shape, algorithm, *at)?,
+                job @ (Job::Velocity { .. } | Job::Kernel { .. }) => measuring.kernel(name, job)?,
                 Job::Rollout { shape, algorithm } => measuring.rollout(name, *shape, algorithm)?,
                 // Those that stand behind one another are measured together.
                 Job::Iteration { .. } | Job::Overhead { .. } if rows.iter().any(|row| row.name == name) => continue,
@@ -119,6 +121,18 @@ impl Suite {
             rows.push(row);
         }
         Ok((rows, measuring.seconds_compiling()))
+    }
+
+    /// Prepares every kernel of the rows and hands it out. What it has written meanwhile is put back.
+    pub fn kernels(&self, each: &mut KernelRun<'_>) -> Result<(), BenchError> {
+        let mut measuring = Measuring::new(self, [0.0; 2]);
+        for Task { name, job } in &self.tasks {
+            if matches!(job, Job::Velocity { .. } | Job::Kernel { .. }) {
+                let (bed, alone) = measuring.alone(job)?;
+                bed.kept(&alone, |engine| each(name, engine, &alone))?;
+            }
+        }
+        Ok(())
     }
 
     /// An engine.

@@ -4,7 +4,7 @@ use super::bed::Bed;
 use super::shapes::Shape;
 use super::{BenchError, velocity};
 use crate::algo::Algorithm;
-use crate::engine::{AdapterSummary, Engine, KernelDesc, Recording};
+use crate::engine::{AdapterSummary, Engine, KernelDesc};
 use crate::env::environments;
 
 /// Which rows.
@@ -135,11 +135,6 @@ fn kernels(
         }
     }
     Ok(())
-}
-
-/// The kernel behind a job of a bed, with one dispatch of it.
-pub fn kernel_of(bed: &mut Bed, at: usize) -> Option<(KernelDesc, Recording)> {
-    bed.kernels().into_iter().nth(at)
 }
 
 /// Keeps the rows whose names contain the text; none is an error that names the nearest ones.
