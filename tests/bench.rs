@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flowmill::algo::{Algorithm, Layer};
 use flowmill::bench::{Part, Suite, SuiteOptions, quadruped_widths};
-use flowmill::engine::{AdapterChoice, Command, Engine, EngineOptions, Work, adapters};
+use flowmill::engine::{AdapterChoice, AdapterSummary, Command, Engine, EngineOptions, Work, adapters};
 use flowmill::env::{Environment, environments, load};
 use flowmill::kernels;
 use flowmill::train::{TrainOptions, Trainer};
@@ -21,16 +21,15 @@ fn names(part: Part) -> BTreeSet<String> {
     suite(part, None).names().map(str::to_string).collect()
 }
 
-/// A trainer that runs nothing, on every adapter of this machine.
-fn trainers(environment: &Environment, change: impl Fn(&mut Algorithm), name: &str) -> Vec<Trainer> {
-    let plan = |adapter| {
-        let file = Layer { origin: "train.toml".into(), table: environment.presets.clone() };
-        let mut algorithm = Algorithm::resolve(name, "released", &file, &[]).unwrap();
-        change(&mut algorithm);
-        let options = TrainOptions { algorithm, seed: 1 };
-        Trainer::new(Engine::dry(adapter), environment.clone(), options).unwrap_or_else(|error| panic!("{error}"))
-    };
-    adapters().into_iter().map(plan).collect()
+/// A trainer that runs nothing, planned for an adapter.
+fn trainer(adapter: AdapterSummary, environment: &Environment, algorithm: Algorithm) -> Trainer {
+    let options = TrainOptions { algorithm, seed: 1 };
+    Trainer::new(Engine::dry(adapter), environment.clone(), options).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn released(environment: &Environment, name: &str) -> Algorithm {
+    let file = Layer { origin: "train.toml".into(), table: environment.presets.clone() };
+    Algorithm::resolve(name, "released", &file, &[]).unwrap()
 }
 
 /// Names of the kernels of an iteration.
@@ -73,10 +72,8 @@ fn every_kernel_of_an_iteration_of_every_algorithm_has_a_row_at_every_shape() {
     for (shape, environment) in [("multigoal", load("multigoal").unwrap()), ("quadruped", quadruped_widths().unwrap())]
     {
         for algorithm in Algorithm::NAMES {
-            // What one adapter has only is listed on that one; the suite here is the CPU engine's.
-            let mut all = trainers(&environment, |_| {}, algorithm);
-            let cpu = all.iter_mut().find(|t| t.engine().adapter().backend == "native").unwrap();
-            let kernels = kernels_of(cpu);
+            let cpu = suite(Part::Kernels, None).adapter().clone();
+            let kernels = kernels_of(&mut trainer(cpu, &environment, released(&environment, algorithm)));
             assert!(kernels.len() > 6, "{kernels:?}");
             for kernel in kernels {
                 let row = format!("kernel/{kernel}/{shape}");
@@ -130,13 +127,13 @@ fn a_filter_keeps_the_rows_whose_names_contain_it() {
 fn counted_work_at_most_doubles_with_the_environments_and_with_the_midpoint_steps() {
     let environment = quadruped_widths().unwrap();
     let at = |envs: usize, steps: usize| {
-        let change = move |algorithm: &mut Algorithm| {
-            algorithm.train_mut().num_envs = envs;
-            if let Algorithm::PolicyFlow(config) = algorithm {
-                config.flow_steps = steps;
-            }
-        };
-        trainers(&environment, change, "policyflow").iter_mut().map(work).collect::<Vec<_>>()
+        let mut algorithm = released(&environment, "policyflow");
+        algorithm.train_mut().num_envs = envs;
+        if let Algorithm::PolicyFlow(config) = &mut algorithm {
+            config.flow_steps = steps;
+        }
+        let planned = adapters().into_iter().map(|on| work(&mut trainer(on, &environment, algorithm.clone())));
+        planned.collect::<Vec<_>>()
     };
     let (base, envs, steps) = (at(256, 6), at(512, 6), at(256, 12));
     for ((base, envs), steps) in base.into_iter().zip(envs).zip(steps) {

@@ -56,7 +56,9 @@ pub fn compare(now: &[Row], then: &Report, path: &str, loss: f64) -> Result<Vec<
 
 fn comparison(now: &Row, then: &Row, loss: f64) -> Comparison {
     let ratio = if now.unit.is_cost() { now.median / then.median } else { then.median / now.median };
-    let noise = now.spread.max(then.spread);
+    // One or two rounds do not tell how much they vary.
+    let few = now.samples.min(then.samples) < 3;
+    let noise = if few { f64::INFINITY } else { now.spread.max(then.spread) };
     let verdict = match ratio {
         // A row that does not compare is no good row.
         ratio if !ratio.is_finite() => Verdict::Worse,
@@ -78,23 +80,26 @@ mod tests {
         Row::new("row", unit, &Samples::new(values.to_vec()))
     }
 
-    fn verdict(unit: Unit, now: &[f64], then: &[f64]) -> Verdict {
-        comparison(&row(unit, now), &row(unit, then), 0.2).verdict
+    fn verdict(unit: Unit, now: f64, then: f64) -> Verdict {
+        comparison(&row(unit, &[now; 3]), &row(unit, &[then; 3]), 0.2).verdict
     }
 
     #[test]
     fn more_time_and_less_speed_are_worse() {
-        assert_eq!(verdict(Unit::Microseconds, &[13.0], &[10.0]), Verdict::Worse);
-        assert_eq!(verdict(Unit::Microseconds, &[11.9], &[10.0]), Verdict::Same);
-        assert_eq!(verdict(Unit::Microseconds, &[8.0], &[10.0]), Verdict::Better);
-        assert_eq!(verdict(Unit::Gflops, &[8.0], &[10.0]), Verdict::Worse);
-        assert_eq!(verdict(Unit::Gflops, &[13.0], &[10.0]), Verdict::Better);
-        assert_eq!(verdict(Unit::Microseconds, &[f64::NAN], &[10.0]), Verdict::Worse);
+        assert_eq!(verdict(Unit::Microseconds, 13.0, 10.0), Verdict::Worse);
+        assert_eq!(verdict(Unit::Microseconds, 11.9, 10.0), Verdict::Same);
+        assert_eq!(verdict(Unit::Microseconds, 8.0, 10.0), Verdict::Better);
+        assert_eq!(verdict(Unit::Gflops, 8.0, 10.0), Verdict::Worse);
+        assert_eq!(verdict(Unit::Gflops, 13.0, 10.0), Verdict::Better);
+        assert_eq!(verdict(Unit::Microseconds, f64::NAN, 10.0), Verdict::Worse);
     }
 
     #[test]
     fn a_difference_within_the_spread_of_the_rounds_is_noise() {
-        assert_eq!(verdict(Unit::Microseconds, &[9.0, 13.0, 17.0], &[10.0]), Verdict::Noise);
-        assert_eq!(verdict(Unit::Microseconds, &[12.9, 13.0, 13.1], &[10.0]), Verdict::Worse);
+        let then = row(Unit::Microseconds, &[10.0; 3]);
+        let verdict = |values: &[f64]| comparison(&row(Unit::Microseconds, values), &then, 0.2).verdict;
+        assert_eq!(verdict(&[9.0, 13.0, 17.0]), Verdict::Noise);
+        assert_eq!(verdict(&[12.9, 13.0, 13.1]), Verdict::Worse);
+        assert_eq!(verdict(&[13.0]), Verdict::Noise);
     }
 }

@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 use super::BenchError;
 use crate::engine::{Engine, EngineError, Recording};
 
-/// Samples of a row: at least the first, even where one of them exceeds the row's time; at most the second.
+/// Samples of a row: at least the first, even where they exceed the row's time; at most the second.
 const ROUNDS: [usize; 2] = [3, 15];
+
+/// Times the row's time, and at least a second, after which one sample has to do: so that a slow adapter comes to an end.
+const PATIENCE: u32 = 4;
 
 /// Runs of a recording in one sample.
 const MAX_RUNS: usize = 4096;
@@ -61,15 +64,18 @@ pub fn seconds(engine: &mut Engine, recording: &Recording, length: Duration) -> 
     let mut many = Recording::new();
     (0..repeats).for_each(|_| many.append(recording));
 
-    batch(engine, recording, 1)?;
-    let one = batch(engine, recording, 1)?;
+    let warm = batch(engine, recording, 1)?;
+    let one = if warm < length.as_secs_f64() { batch(engine, recording, 1)? } else { warm };
     // A single run of a small kernel is mostly the wait; a few more tell how long it takes itself.
     let one = if one < 1e-3 { batch(engine, &many, 1)? / repeats as f64 } else { one };
     let slice = length.as_secs_f64() / ROUNDS[1] as f64;
     let runs = (slice / one.max(1e-9)).clamp(1.0, MAX_RUNS as f64) as usize;
     let (recording, repeats) = if runs < repeats { (recording, 1) } else { (&many, repeats) };
-    let sample = || Ok(batch(engine, recording, (runs / repeats).max(1))? / repeats as f64);
-    rounds(length, sample)
+    let (rounds, mut values) = (Rounds::new(length), Vec::new());
+    while rounds.more(values.len()) {
+        values.push(batch(engine, recording, (runs / repeats).max(1))? / repeats as f64);
+    }
+    Ok(Samples::new(values))
 }
 
 /// Seconds of one of `count` runs with one wait at their end.
@@ -82,14 +88,22 @@ fn batch(engine: &mut Engine, recording: &Recording, count: usize) -> Result<f64
     Ok(started.elapsed().as_secs_f64() / count as f64)
 }
 
-/// Rounds of one measurement, until the time is used up.
-fn rounds<E>(length: Duration, mut sample: impl FnMut() -> Result<f64, E>) -> Result<Samples, E> {
-    let mut values = Vec::new();
-    let until = Instant::now() + length;
-    while values.len() < ROUNDS[0] || (values.len() < ROUNDS[1] && Instant::now() < until) {
-        values.push(sample()?);
+/// Whether another round is due.
+struct Rounds {
+    started: Instant,
+    length: Duration,
+}
+
+impl Rounds {
+    fn new(length: Duration) -> Self {
+        Self { started: Instant::now(), length }
     }
-    Ok(Samples::new(values))
+
+    fn more(&self, done: usize) -> bool {
+        let elapsed = self.started.elapsed();
+        let few = done < ROUNDS[0] && elapsed < (self.length * PATIENCE).max(Duration::from_secs(1));
+        done == 0 || few || (done < ROUNDS[1] && elapsed < self.length)
+    }
 }
 
 /// One run of something that is compared; returns its seconds.
@@ -102,11 +116,8 @@ pub fn interleaved(length: Duration, runs: &mut [Run<'_>]) -> Result<Vec<Vec<f64
     for run in &mut *runs {
         run()?;
     }
-    let until = Instant::now() + length * runs.len() as u32;
-    for round in 0..ROUNDS[1] {
-        if round >= ROUNDS[0] && Instant::now() >= until {
-            break;
-        }
+    let rounds = Rounds::new(length * runs.len() as u32);
+    for round in (0..).take_while(|round| rounds.more(*round)) {
         let forward = 0..runs.len();
         let order: Vec<usize> = if round % 2 == 0 { forward.collect() } else { forward.rev().collect() };
         for at in order {

@@ -28,10 +28,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
     /// Part that a row may be worse by than the baseline
-    #[arg(long, value_name = "PART", default_value_t = 0.2, value_parser = part)]
+    #[arg(long, value_name = "PART", default_value_t = 0.2, allow_negative_numbers = true, value_parser = part)]
     loss: f64,
     /// Seconds for a row; whole iterations get ten times as many
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.3, value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.3, allow_negative_numbers = true, value_parser = seconds)]
     seconds: f64,
     /// Environments of a shape; by default 4096 on a GPU, 1024 on the CPU engine, 256 on a software driver
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>(2, 65536))]

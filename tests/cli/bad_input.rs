@@ -196,7 +196,7 @@ fn benchmarks_that_there_are_not_and_baselines_that_are_none_are_named() {
         (&["bench", "--baseline", &at("none.json")], &["none.json", "cannot be read"]),
         (&["bench", "--baseline", &at("foreign.json")], &["foreign.json", "no benchmark", "flowmill-bench-1"]),
         (&["bench", "--baseline", &at("other.json")], &["other.json", "flowmill bench --json"]),
-        (&bench(&["--loss", "-1"]), &["`--loss`"]),
+        (&bench(&["--loss", "-1"]), &["`--loss` is -1, expected a number from 0"]),
         (&bench(&["--seconds", "x"]), &["`--seconds` is x, expected seconds from 0 to 3600"]),
         (&["bench", "--num-envs", "1"], &["`--num-envs` is 1, expected 2..="]),
         (&["bench", "--adapter", "voodoo2"], &["unknown adapter `voodoo2`"]),
