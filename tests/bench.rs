@@ -80,7 +80,9 @@ fn every_kernel_of_an_iteration_of_every_algorithm_has_a_row_at_every_shape() {
                 assert!(names.contains(&row), "no {row} in {names:?}");
             }
         }
-        assert!(names.contains(&format!("kernel/velocity_forward/{shape}")));
+        for network in ["velocity_forward", "policyflow_act_zero", "policyflow_act", "ppo_act_zero", "ppo_act"] {
+            assert!(names.contains(&format!("kernel/{network}/{shape}")), "no {network} in {names:?}");
+        }
     }
 }
 

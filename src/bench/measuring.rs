@@ -10,7 +10,7 @@ use super::shapes::Shape;
 use super::suite::Suite;
 use super::tasks::Job;
 use super::work::work;
-use super::{BenchError, velocity};
+use super::{BenchError, networks};
 use crate::algo::Algorithm;
 use crate::engine::{Engine, Recording, Work};
 use crate::env::{Environment, load};
@@ -113,11 +113,13 @@ impl Measuring<'_> {
     /// The trainer behind a kernel's row, with one dispatch of it.
     pub fn alone(&mut self, job: &Job) -> Result<(&mut Bed, Recording), BenchError> {
         match *job {
-            Job::Velocity { shape } => {
+            Job::Network { shape, algorithm, at } => {
                 let own = &self.suite.shapes[shape];
-                let bed = self.bed(shape, PAIR[0])?;
-                let found = velocity::kernel(bed, own, &own.algorithm(PAIR[0])?)?;
-                Ok((bed, found.ok_or(BenchError::Missing("the velocity network"))?.1))
+                let bed = self.bed(shape, algorithm)?;
+                let graphs = networks::graphs(bed, own, algorithm)?;
+                let graph = graphs.get(at).ok_or(BenchError::Missing("a network"))?;
+                let (_, alone) = networks::kernel(bed, graph, own.envs() as u32)?;
+                Ok((bed, alone))
             }
             Job::Kernel { shape, algorithm, at } => {
                 let bed = self.bed(shape, algorithm)?;

@@ -10,13 +10,13 @@ mod ceilings;
 mod clock;
 mod environments;
 mod measuring;
+mod networks;
 mod page;
 mod report;
 mod row;
 mod shapes;
 mod suite;
 mod tasks;
-mod velocity;
 mod work;
 
 pub use baseline::{Comparison, Verdict, compare};

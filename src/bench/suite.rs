@@ -103,7 +103,7 @@ impl Suite {
                     Row::ratio(name, &before.map(|rate| rate / after), Some(1.0))
                 }
                 Job::Environment { name: environment, reset } => measuring.environment(name, environment, *reset)?,
-                job @ (Job::Velocity { .. } | Job::Kernel { .. }) => measuring.kernel(name, job)?,
+                job @ (Job::Network { .. } | Job::Kernel { .. }) => measuring.kernel(name, job)?,
                 Job::Rollout { shape, algorithm } => measuring.rollout(name, *shape, algorithm)?,
                 // Those that stand behind one another are measured together.
                 Job::Iteration { .. } | Job::Overhead { .. } if rows.iter().any(|row| row.name == name) => continue,
@@ -127,7 +127,7 @@ impl Suite {
     pub fn kernels(&self, each: &mut KernelRun<'_>) -> Result<(), BenchError> {
         let mut measuring = Measuring::new(self, [0.0; 2]);
         for Task { name, job } in &self.tasks {
-            if matches!(job, Job::Velocity { .. } | Job::Kernel { .. }) {
+            if matches!(job, Job::Network { .. } | Job::Kernel { .. }) {
                 let (bed, alone) = measuring.alone(job)?;
                 bed.kept(&alone, |engine| each(name, engine, &alone))?;
             }

@@ -2,7 +2,7 @@
 
 use super::bed::Bed;
 use super::shapes::Shape;
-use super::{BenchError, velocity};
+use super::{BenchError, networks};
 use crate::algo::Algorithm;
 use crate::engine::{AdapterSummary, Engine, KernelDesc};
 use crate::env::environments;
@@ -29,8 +29,8 @@ pub enum Job {
     Environment { name: String, reset: bool },
     /// A kernel by its position among those of a trainer.
     Kernel { shape: usize, algorithm: &'static str, at: usize },
-    /// One evaluation of the velocity network.
-    Velocity { shape: usize },
+    /// A network by itself, by its position among those of an algorithm.
+    Network { shape: usize, algorithm: &'static str, at: usize },
     /// A whole rollout.
     Rollout { shape: usize, algorithm: &'static str },
     /// A whole iteration.
@@ -106,7 +106,8 @@ pub fn tasks(part: Part, adapter: &AdapterSummary, shapes: &[Shape]) -> Result<V
     Ok(tasks)
 }
 
-/// The kernels of every algorithm at a shape. One that several algorithms have is listed once.
+/// The kernels of every algorithm at a shape, then its networks by themselves. One that several algorithms have, or that
+/// an iteration runs by itself, is listed once.
 fn kernels(
     adapter: &AdapterSummary,
     shape: &Shape,
@@ -116,11 +117,7 @@ fn kernels(
     let mut known: Vec<(String, String)> = Vec::new();
     for algorithm in Algorithm::NAMES.iter().copied() {
         let mut bed = Bed::new(Engine::dry(adapter.clone()), shape, algorithm)?;
-        if velocity::kernel(&mut bed, shape, &shape.algorithm(algorithm)?)?.is_some() {
-            add(format!("kernel/{}/{}", velocity::NAME, shape.name), Job::Velocity { shape: at });
-        }
-        for (position, (desc, _)) in bed.kernels().into_iter().enumerate() {
-            let KernelDesc { name, wgsl, .. } = desc;
+        for (position, (KernelDesc { name, wgsl, .. }, _)) in bed.kernels().into_iter().enumerate() {
             let path = format!("kernel/{name}/{}", shape.name);
             let job = Job::Kernel { shape: at, algorithm, at: position };
             if known.iter().all(|(other, _)| *other != name) {
@@ -132,6 +129,12 @@ fn kernels(
                 continue;
             }
             known.push((name, wgsl));
+        }
+        for (position, graph) in networks::graphs(&bed, shape, algorithm)?.into_iter().enumerate() {
+            if known.iter().all(|(other, _)| *other != graph.name) {
+                let job = Job::Network { shape: at, algorithm, at: position };
+                add(format!("kernel/{}/{}", graph.name, shape.name), job);
+            }
         }
     }
     Ok(())
