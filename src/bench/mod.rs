@@ -41,13 +41,13 @@ pub enum BenchError {
     Engine(#[from] EngineError),
     /// An environment.
     #[error(transparent)]
-    Env(#[from] EnvError),
+    Env(Box<EnvError>),
     /// A trainer.
     #[error(transparent)]
-    Train(#[from] TrainError),
+    Train(Box<TrainError>),
     /// A setting.
     #[error(transparent)]
-    Settings(#[from] SettingsError),
+    Settings(Box<SettingsError>),
     /// No row has such a name.
     #[error("`--filter` is {filter}: no row's name contains it; nearest: {}", nearest.join(", "))]
     Filter {
@@ -67,4 +67,22 @@ pub enum BenchError {
     /// A plan without what it was asked for.
     #[error("the plan has no longer {0}")]
     Missing(&'static str),
+}
+
+impl From<EnvError> for BenchError {
+    fn from(error: EnvError) -> Self {
+        Self::Env(Box::new(error))
+    }
+}
+
+impl From<TrainError> for BenchError {
+    fn from(error: TrainError) -> Self {
+        Self::Train(Box::new(error))
+    }
+}
+
+impl From<SettingsError> for BenchError {
+    fn from(error: SettingsError) -> Self {
+        Self::Settings(Box::new(error))
+    }
 }

@@ -174,9 +174,9 @@ impl From<BenchError> for Failure {
     fn from(error: BenchError) -> Self {
         match error {
             BenchError::Engine(error) => error.into(),
-            BenchError::Env(error) => error.into(),
-            BenchError::Train(error) => error.into(),
-            BenchError::Settings(error) => error.into(),
+            BenchError::Env(error) => (*error).into(),
+            BenchError::Train(error) => (*error).into(),
+            BenchError::Settings(error) => (*error).into(),
             BenchError::Filter { .. } | BenchError::Report { .. } => Self::Input(error.to_string()),
             BenchError::Missing(_) => Self::Run(error.to_string()),
         }
