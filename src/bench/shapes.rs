@@ -65,7 +65,7 @@ pub fn environments(kind: AdapterKind) -> usize {
     match kind {
         AdapterKind::Gpu => 4096,
         AdapterKind::Cpu => 1024,
-        AdapterKind::Software => 256,
+        AdapterKind::Software => 128,
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Args {
     /// Seconds for a row; whole iterations get ten times as many
     #[arg(long, value_name = "SECONDS", default_value_t = 0.3, allow_negative_numbers = true, value_parser = seconds)]
     seconds: f64,
-    /// Environments of a shape; by default 4096 on a GPU, 1024 on the CPU engine, 256 on a software driver
+    /// Environments of a shape; by default 4096 on a GPU, 1024 on the CPU engine, 128 on a software driver
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>(2, 65536))]
     num_envs: Option<usize>,
     #[command(flatten)]
