@@ -31,6 +31,7 @@ var<immediate> args: Args;
 @group(0) @binding(4) var<storage, read_write> control: array<f32>; // [8 + means]
 
 const GROUP = 256u;
+const RUNS = 16u;
 const NONE = 0xffffffffu;
 
 // Schedules.
@@ -83,15 +84,25 @@ fn adamw(
     sums[lane] = own;
     faults[lane] = fault;
     workgroupBarrier();
-    for (var width = GROUP / 2u; width > 0u; width /= 2u) {
-        if (lane < width) {
-            sums[lane] += sums[lane + width];
-            faults[lane] |= faults[lane + width];
+    if (lane < RUNS) {
+        var run = 0.0;
+        var run_fault = 0u;
+        for (var i = lane; i < GROUP; i += RUNS) {
+            run += sums[i];
+            run_fault |= faults[i];
         }
-        workgroupBarrier();
+        sums[lane] = run;
+        faults[lane] = run_fault;
     }
-    let norm = sqrt(sums[0]);
-    let usable = faults[0] == 0u && !is_non_finite(sums[0]);
+    workgroupBarrier();
+    var squares = 0.0;
+    var any_fault = 0u;
+    for (var i = 0u; i < RUNS; i++) {
+        squares += sums[i];
+        any_fault |= faults[i];
+    }
+    let norm = sqrt(squares);
+    let usable = any_fault == 0u && !is_non_finite(squares);
 
     let slot = args.step & 1u;
     let has_kl = args.kl_mean != NONE;

@@ -16,6 +16,7 @@
 //! - [`simd`]: vectors of CPUs, their mathematics and the matrix product.
 //! - [`train`]: memory layout, the iteration as a recording, metrics, checkpoints, evaluation.
 //! - [`bench`]: what an adapter can do at best.
+//! - [`profile`]: where the time of an iteration goes.
 //! - [`report`] and [`plot`]: what a run writes, prints and draws.
 //!
 //! ```no_run
@@ -50,6 +51,7 @@ pub mod ir;
 pub mod kernels;
 pub mod nn;
 pub mod plot;
+pub mod profile;
 pub mod report;
 pub mod rng;
 pub mod simd;

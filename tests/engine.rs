@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use flowmill::engine::{
     AdapterKind, BufferId, Call, CountedWork, Counters, Engine, EngineError, EngineOptions, HostKernel, KernelDesc,
-    KernelId, Recording, Ticket, Twin, adapters,
+    KernelId, Recording, Ticket, Timing, Twin, adapters,
 };
 use flowmill::simd::Isa;
 
@@ -23,8 +23,11 @@ on_both_engines!(
     wrong_buffer_sizes_are_refused_before_allocation,
     wrong_commands_are_refused_and_nothing_of_their_recording_runs,
     checked_and_unchecked_modules_give_equal_bytes,
-    a_profile_counts_every_dispatch_under_its_kernel_and_scope;
-    gpu: take_does_not_wait_for_a_busy_device,
+    a_profile_counts_every_dispatch_under_its_kernel_and_scope,
+    a_profile_that_is_switched_off_changes_nothing_and_sees_nothing,
+    spans_of_host_and_device_are_on_one_clock;
+    gpu: every_way_of_timing_names_the_same_dispatches_and_none_takes_no_time,
+    take_does_not_wait_for_a_busy_device,
     one_ticket_can_be_waited_for_while_later_work_goes_on,
     loops_run_to_their_end_or_to_the_limit_that_the_adapter_states;
     cpu: a_recording_is_done_when_submit_returns,
@@ -190,7 +193,7 @@ fn bytes_survive_upload_dispatch_and_readback(on: On) {
     assert_eq!(engine.take(Ticket(1)), None, "a result is handed out once");
     assert_eq!(
         engine.counters() - before,
-        Counters { dispatches: 1, submits: 1, waits: 1, readbacks: 1, passes: passes(on, 1) },
+        Counters { dispatches: 1, submits: 1, waits: 1, readbacks: 1, bytes_read: 4 * 20, passes: passes(on, 1) },
         "one upload, one dispatch and one readback go out together"
     );
     assert_eq!(engine.workgroup_size(affine_kernel), [64, 1, 1]);
@@ -467,9 +470,97 @@ fn a_profile_counts_every_dispatch_under_its_kernel_and_scope(on: On) {
     {
         assert!(slow.seconds > affine.seconds / 20.0, "{profile:?}");
     }
-    assert_eq!(engine.counters().passes, passes(on, 22), "one pass a dispatch");
+    // Three submissions of at most eight dispatches, a pass each where timestamps stand inside.
+    let expected = if engine.timing() == Some(Timing::InsidePasses) { 3 } else { 22 };
+    assert_eq!(engine.counters().passes, passes(on, expected), "no more passes than the timing needs");
     assert!(on == On::Gpu || profile.iter().all(|t| t.unavailable == 0 && t.seconds > 0.0), "{profile:?}");
     assert_eq!(engine.counters().readbacks, 0, "timestamps are not counted as readbacks of the recording");
+}
+
+/// Twenty short dispatches in a scope, a long one in a scope of that, and a short one outside.
+fn scoped(engine: &mut Engine) -> Recording {
+    let (affine_kernel, x, y) = affine_setup(engine, 64);
+    let slow = engine.kernel(&slow()).unwrap();
+    let mut recording = Recording::new();
+    recording.scope("update", |r| {
+        (0..20).for_each(|_| r.dispatch(affine_kernel, &[x, y], &affine(64, 1.0, 0.0), [1, 1, 1]));
+        r.scope("inner", |r| r.dispatch(slow, &[y], &[], [1, 1, 1]));
+    });
+    recording.dispatch(affine_kernel, &[x, y], &affine(64, 1.0, 0.0), [1, 1, 1]);
+    recording.readback(y, 0, 16, Ticket(1));
+    recording
+}
+
+fn every_way_of_timing_names_the_same_dispatches_and_none_takes_no_time(on: On) {
+    for wanted in [Timing::InsidePasses, Timing::PassPerDispatch, Timing::WallClock] {
+        let options = EngineOptions { profile: true, timing: wanted, ..on.options() };
+        let mut engine = Engine::new(&options).unwrap();
+        let used = engine.timing().unwrap();
+        assert!(used >= wanted, "{wanted:?} was asked for, {used:?} is used");
+        // Mesa's software driver has all of them.
+        if engine.adapter().driver.contains("llvmpipe") {
+            assert_eq!(used, wanted);
+        }
+        let recording = scoped(&mut engine);
+        let before = engine.counters();
+        engine.submit(&recording).unwrap();
+        engine.wait().unwrap();
+        let counters = engine.counters() - before;
+        let expected = match used {
+            Timing::InsidePasses => (1, 1),
+            Timing::PassPerDispatch => (22, 1),
+            Timing::WallClock => (22, 23), // the readback's is the last
+        };
+        assert_eq!((counters.passes, counters.submits), expected, "{used:?}");
+        assert_eq!((counters.dispatches, counters.readbacks, counters.bytes_read), (22, 1, 16), "{used:?}");
+        let profile = engine.take_profile();
+        let names = |scope: &str| profile.dispatches.iter().filter(|span| &*span.scope == scope).count();
+        assert_eq!((names("update"), names("update/inner"), names("")), (20, 1, 1), "{used:?}");
+        assert!(profile.dispatches.iter().filter_map(|span| span.time).all(|(_, length)| length > 0.0), "{used:?}");
+        let slow = profile.dispatches.iter().find(|span| &*span.scope == "update/inner").unwrap();
+        assert!(slow.time.is_none_or(|(_, length)| length > 10.0), "{used:?}: {slow:?}");
+        assert_eq!(engine.take_profile(), Default::default(), "{used:?}: a profile is taken once");
+    }
+}
+
+fn a_profile_that_is_switched_off_changes_nothing_and_sees_nothing(on: On) {
+    let counted = |profile: bool| {
+        let options = EngineOptions { profile, timing: Timing::PassPerDispatch, ..on.options() };
+        let mut engine = Engine::new(&options).unwrap();
+        assert_eq!(engine.timing().is_some(), profile);
+        engine.set_profiling(false);
+        let recording = scoped(&mut engine);
+        engine.submit(&recording).unwrap();
+        engine.wait().unwrap();
+        assert_eq!(engine.take_profile(), Default::default());
+        (engine.counters(), engine, recording)
+    };
+    let (off, mut engine, recording) = counted(true);
+    assert_eq!(off, counted(false).0);
+    engine.take(Ticket(1)).unwrap();
+    engine.set_profiling(true);
+    engine.submit(&recording).unwrap();
+    engine.wait().unwrap();
+    assert_eq!(engine.take_profile().dispatches.len(), 22, "it can be switched on again");
+}
+
+fn spans_of_host_and_device_are_on_one_clock(on: On) {
+    let mut engine = Engine::new(&EngineOptions { profile: true, ..on.options() }).unwrap();
+    let recording = scoped(&mut engine);
+    engine.take_profile();
+    let before = engine.clock();
+    engine.submit(&recording).unwrap();
+    engine.wait().unwrap();
+    let after = engine.clock();
+    let profile = engine.take_profile();
+    let device: Vec<_> = profile.dispatches.iter().filter_map(|span| span.time).collect();
+    for (start, length) in &device {
+        assert!(before <= *start && start + length <= after, "{start} + {length} in {before}..{after}");
+    }
+    assert!(device.is_sorted_by(|a, b| a.0 + a.1 <= b.0 + 1e-6), "each depends on the one before: {device:?}");
+    let host: Vec<_> = profile.host.iter().map(|span| (span.start, span.length)).collect();
+    assert!(!host.is_empty() && host.iter().all(|(start, length)| *length >= 0.0 && *start >= before), "{host:?}");
+    assert!(host.is_sorted_by(|a, b| a.0 + a.1 <= b.0 + 1e-6), "the host does one thing at a time: {host:?}");
 }
 
 #[test]

@@ -52,7 +52,11 @@ impl Modules {
         for target in TARGETS {
             let from = format!("{env} {algorithm} {preset} {overrides:?} {target:?}");
             match agents::kernels(&environment, &settings, &target) {
-                Ok(descs) => descs.into_iter().for_each(|desc| self.add(&from, desc, target.workgroup_bytes)),
+                Ok(descs) => {
+                    let fused = format!("{algorithm}_rollout");
+                    assert!(descs.iter().any(|desc| desc.name == fused), "{from}: no `{fused}`");
+                    descs.into_iter().for_each(|desc| self.add(&from, desc, target.workgroup_bytes));
+                }
                 Err(error) => self.refused.push(format!("{from}: {error}")),
             }
         }

@@ -51,8 +51,8 @@ fn quick(kernel: &str) -> String {
 }
 
 #[test]
-fn the_quick_policy_kernel_is_the_reviewed_one() {
-    check("policyflow_act_quick_software", &quick("policyflow_act"));
+fn the_quick_rollout_kernel_is_the_reviewed_one() {
+    check("policyflow_rollout_quick_software", &quick("policyflow_rollout"));
 }
 
 #[test]

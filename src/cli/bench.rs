@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use flowmill::bench::{
     BenchError, Comparison, Event, Part, Report, Suite, SuiteOptions, Table, Verdict, compare, page,
 };
+use flowmill::engine::EngineOptions;
 use flowmill::report::write_atomic;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -76,7 +77,7 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         _ => Part::All,
     };
     let suite = Suite::new(SuiteOptions {
-        engine: args.device.options(false)?,
+        engine: args.device.options(EngineOptions::default())?,
         part,
         filter: args.filter.clone(),
         envs: args.num_envs,

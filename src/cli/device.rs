@@ -20,15 +20,20 @@ pub struct Device {
 impl Device {
     /// The engine that the options ask for.
     pub fn open(&self, checked: bool) -> Result<Engine, Failure> {
-        let engine = Engine::new(&self.options(checked)?)?;
-        self.warn(engine.adapter());
-        Ok(engine)
+        self.open_with(EngineOptions { checked, ..Default::default() })
     }
 
-    /// How to open it.
-    pub fn options(&self, checked: bool) -> Result<EngineOptions, Failure> {
+    /// What the options say, with further ones.
+    pub fn options(&self, options: EngineOptions) -> Result<EngineOptions, Failure> {
         let adapter = self.adapter.as_deref().unwrap_or("auto").parse()?;
-        Ok(EngineOptions { adapter, checked, threads: self.threads, ..Default::default() })
+        Ok(EngineOptions { adapter, threads: self.threads, ..options })
+    }
+
+    /// The engine that the options and further ones ask for.
+    pub fn open_with(&self, options: EngineOptions) -> Result<Engine, Failure> {
+        let engine = Engine::new(&self.options(options)?)?;
+        self.warn(engine.adapter());
+        Ok(engine)
     }
 
     /// Says where an option has no meaning on the adapter.

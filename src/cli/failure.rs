@@ -66,7 +66,7 @@ impl From<EngineError> for Failure {
 impl From<EnvError> for Failure {
     fn from(error: EnvError) -> Self {
         match error {
-            EnvError::Gpu(error) => error.into(),
+            EnvError::Engine(error) => error.into(),
             error => Self::Input(error.to_string()),
         }
     }

@@ -8,7 +8,7 @@ use flowmill::env::{EnvKernels, load};
 use flowmill::fuse::{Placement, Target, lower};
 use flowmill::kernels::TABLE;
 use flowmill::report::write_atomic;
-use flowmill::train::{ParamLayout, Program, RolloutLayout};
+use flowmill::train::{ParamLayout, Program, RolloutLayout, TrainError, fuse_rollout};
 use serde_json::{Value, json};
 
 use super::Failure;
@@ -89,18 +89,19 @@ fn modules(args: &Args) -> Result<Vec<KernelDesc>, Failure> {
     let (envs, steps) = (algorithm.train().num_envs as u32, algorithm.train().horizon as u32);
     let target = if args.target == "software" { Target::SOFTWARE } else { Target::PORTABLE };
 
+    let environment = EnvKernels::new(&environment)?;
     let rollout = RolloutLayout::new(&agent, &agent.act, spaces.observation, envs, steps, true);
-    let program = Program::new(&agent, &params, &rollout, &target)?;
+    let program = Program::new(&agent, &params, &rollout, &environment, &target)?;
     let mut modules: Vec<KernelDesc> = program.kernels().into_iter().map(|kernel| kernel.desc.clone()).collect();
 
     let rollout = RolloutLayout::new(&agent, &agent.act_zero, spaces.observation, envs, 1, false);
     let mut placement = Placement::default();
     params.place(&agent.act_zero, &mut placement, false);
     rollout.place(&agent.act_zero, &[], &mut placement);
-    let zero = lower(&agent.act_zero, &placement, &target, false).map_err(flowmill::train::TrainError::from)?;
-    modules.push(zero.desc);
+    let zero = lower(&agent.act_zero, &placement, &target, false).map_err(TrainError::from)?;
+    let fused = fuse_rollout(&agent.act_zero, &placement, &target, &environment).map_err(TrainError::from)?;
+    modules.extend([zero].into_iter().chain(fused).map(|kernel| kernel.desc));
 
-    let environment = EnvKernels::new(&environment)?;
     modules.extend([environment.reset, environment.step]);
     modules.extend(TABLE.iter().map(|entry| (entry.desc)()));
     Ok(modules)

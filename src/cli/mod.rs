@@ -5,6 +5,7 @@
 mod adapters;
 mod bench;
 mod check;
+mod choice;
 mod config;
 mod device;
 mod directory;
@@ -18,6 +19,8 @@ mod output;
 mod parse;
 mod plot;
 mod policy;
+mod profile;
+mod profile_text;
 mod rows;
 #[cfg(target_os = "linux")]
 mod runtime;
@@ -48,6 +51,7 @@ enum Verb {
     Train(train::Args),
     Eval(eval::Args),
     Plot(plot::Args),
+    Profile(profile::Args),
     /// List the adapters of this machine with their limits, and which one would be chosen
     Adapters,
     /// List the environments on the search path
@@ -74,6 +78,7 @@ pub fn main(verb: Option<&str>) -> ExitCode {
         Verb::Train(args) => train::run(&args, &out),
         Verb::Eval(args) => eval::run(&args, &out),
         Verb::Plot(args) => plot::run(&args, &out),
+        Verb::Profile(args) => profile::run(&args, &out),
         Verb::Adapters => adapters::run(&out),
         Verb::Envs => envs::run(&out),
         Verb::Check(args) => check::run(&args, &out),

@@ -33,7 +33,7 @@ pub fn does_not_fit(error: &TrainError) -> bool {
         |error: &EngineError| matches!(error, EngineError::BufferLimit { .. } | EngineError::OutOfMemory { .. });
     match error {
         TrainError::Setting(_) => true,
-        TrainError::Gpu(error) => of_device(error),
+        TrainError::Engine(error) => of_device(error),
         _ => false,
     }
 }

@@ -44,11 +44,19 @@ impl Output {
 
 /// Columns aligned by their widest cell, two blanks apart; the first row is the heading.
 pub fn table(rows: &[Vec<String>]) -> String {
+    table_of_numbers(rows, usize::MAX)
+}
+
+/// The same with all columns but the first `words` aligned to the right.
+pub fn table_of_numbers(rows: &[Vec<String>], words: usize) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |c: usize| rows.iter().filter_map(|row| row.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let cells = row.iter().zip(&widths).enumerate().map(|(at, (cell, width))| match at < words {
+            true => format!("{cell:<width$}"),
+            false => format!("{cell:>width$}"),
+        });
         cells.collect::<Vec<_>>().join("  ").trim_end().to_string()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")

@@ -17,16 +17,21 @@ use super::rows::Rows;
 /// Set by Ctrl-C.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// From now on Ctrl-C ends the training after the iteration under way; a second one ends the process.
-pub fn catch_interrupt() {
-    let stop = || {
+/// From now on Ctrl-C ends the work after the iteration under way, by doing `what`; a second one ends the process.
+pub fn catch_interrupt(what: &'static str) {
+    let stop = move || {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
         }
-        eprintln!("\ninterrupted: finishing the iteration and writing a checkpoint (again to stop at once)");
+        eprintln!("\ninterrupted: {what} (again to stop at once)");
     };
     // Without a handler Ctrl-C ends the process at once, which is what remains.
     let _ = ctrlc::set_handler(stop);
+}
+
+/// Whether Ctrl-C was pressed.
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
 }
 
 /// A run in progress.
@@ -135,7 +140,7 @@ impl Session {
     /// Trains to the end or to Ctrl-C; returns the summary and whether it was interrupted.
     pub fn train(&mut self) -> Result<(Summary, bool), Failure> {
         let total = self.rows.iterations;
-        while self.trainer.iteration() < total && !INTERRUPTED.load(Ordering::SeqCst) {
+        while self.trainer.iteration() < total && !interrupted() {
             // One iteration under way keeps the device busy while the host records the next.
             while self.trainer.under_way() > 1 {
                 self.collect()?;
@@ -150,7 +155,7 @@ impl Session {
         }
         let done = self.trainer.iteration();
         self.pause(done)?;
-        let interrupted = done < total;
+        let stopped = done < total;
         let summary = self.summary();
         summary.write(&self.dir)?;
         if self.plots {
@@ -158,7 +163,7 @@ impl Session {
                 let _ = self.console.text(&format!("wrote {}\n", file.display()));
             }
         }
-        Ok((summary, interrupted))
+        Ok((summary, stopped))
     }
 
     /// Whether a checkpoint or a snapshot follows this iteration.
@@ -176,7 +181,7 @@ impl Session {
         for metrics in self.trainer.drain()? {
             self.record(metrics)?;
         }
-        let last = done == self.rows.iterations || INTERRUPTED.load(Ordering::SeqCst);
+        let last = done == self.rows.iterations || interrupted();
         if last || done.is_multiple_of(self.checkpoint_every) {
             self.checkpoint(done)?;
         }

@@ -1,17 +1,16 @@
 //! `flowmill train`.
 
-use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 
-use flowmill::algo::{Algorithm, Layer, SettingsError, TrainConfig};
+use flowmill::algo::TrainConfig;
 use flowmill::engine::{AdapterKind, Engine};
-use flowmill::env::{Environment, MAX_ENVS, load};
+use flowmill::env::{Environment, MAX_ENVS};
 use flowmill::report::{BuildInfo, Console, DeviceLine, RunDir, RunIdentity, write_atomic};
 use flowmill::train::{TrainOptions, Trainer};
 use serde_json::{Map, Value, json};
-use toml::Value as Setting;
 
-use super::config::{Overrides, RunConfig};
+use super::choice::{Choice, QUICK, seed};
+use super::config::RunConfig;
 use super::device::Device;
 use super::directory::Opened;
 use super::parse::{drawn_seed, whole};
@@ -108,7 +107,7 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     };
     let _ = console.device(&device);
     if chosen && engine.adapter().kind != AdapterKind::Gpu {
-        out.say("no GPU: preset `quick` (--preset released for the full one)");
+        out.say(QUICK);
     }
     out.say(format!("run {} · preset {} · seed {}", dir.path().display(), config.preset, config.seed));
 
@@ -117,7 +116,7 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     }
     out.say("compiling ...");
 
-    catch_interrupt();
+    catch_interrupt("finishing the iteration and writing a checkpoint");
     let options = TrainOptions { algorithm: config.algorithm.clone(), seed: config.seed };
     let made = Trainer::new(engine, environment, options).map_err(Failure::from);
     let begun = made.and_then(|mut trainer| {
@@ -151,43 +150,17 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     out.object(&object)
 }
 
-/// A run from a preset. Opens the device where the choice of the preset depends on it.
+/// A run from a preset.
 fn fresh(args: &Args, opened: &mut Option<Engine>) -> Result<(RunConfig, Environment), Failure> {
-    let given = args.env.clone().unwrap_or_default();
-    let mut environment = load(&given)?;
-    let algorithm = args.algo.clone().unwrap_or_else(|| "policyflow".into());
-    if !Algorithm::NAMES.contains(&algorithm.as_str()) {
-        let known = Algorithm::NAMES.iter().map(|name| name.to_string()).collect();
-        return Err(SettingsError::Name { kind: "algorithm", name: algorithm, known }.into());
-    }
-    let mut overrides = Overrides::parse(&args.set, &algorithm)?;
-    overrides.apply_env(&mut environment)?;
-    let seed = seed(args.seed)?;
-    let preset = match &args.preset {
-        Some(preset) => preset.clone(),
-        None => {
-            let device = args.device.open(args.checked)?;
-            let preset = if device.adapter().kind != AdapterKind::Gpu { "quick" } else { "released" };
-            *opened = Some(device);
-            preset.into()
-        }
+    let choice = Choice {
+        env: args.env.as_deref().unwrap_or_default(),
+        algo: args.algo.as_deref(),
+        preset: args.preset.as_deref(),
+        set: &args.set,
+        seed: args.seed,
+        counts: counts(args),
     };
-    for (key, value) in counts(args) {
-        overrides.labels.push(format!("{algorithm}.{key}={value}"));
-        overrides.algorithm.push((key.into(), Setting::Integer(value)));
-    }
-    let origin = environment.folder.join("train.toml").display().to_string();
-    let file = Layer { origin, table: environment.presets.clone() };
-    let flat: Vec<(String, String, Setting)> =
-        overrides.algorithm.iter().map(|(k, v)| (algorithm.clone(), k.clone(), v.clone())).collect();
-    let algorithm = Algorithm::resolve(&algorithm, &preset, &file, &flat)?;
-    let environment_name = if Path::new(&given).components().count() > 1 || Path::new(&given).is_absolute() {
-        std::fs::canonicalize(&given).map_or(given, |path| path.display().to_string())
-    } else {
-        given
-    };
-    let (env, overrides) = (overrides.env, overrides.labels);
-    let mut config = RunConfig { environment: environment_name, env, preset, seed, overrides, algorithm };
+    let (mut config, environment) = choice.resolve(opened, || args.device.open(args.checked))?;
     take_steps(args, &mut config)?;
     Ok((config, environment))
 }
@@ -292,19 +265,6 @@ fn decayed(train: &TrainConfig) -> Option<String> {
             decay + 1
         )
     })
-}
-
-/// The seed asked for; -1 draws one.
-fn seed(asked: Option<i64>) -> Result<u64, Failure> {
-    match asked {
-        None => Ok(1),
-        // The standard library keys each hasher from the system's randomness; short enough to type again.
-        Some(-1) => Ok(std::hash::RandomState::new().build_hasher().finish() >> 33),
-        Some(seed) => {
-            let wrong = |_| Failure::Input(format!("`--seed` is {seed}, expected -1 or 0..={}", i64::MAX));
-            u64::try_from(seed).map_err(wrong)
-        }
-    }
 }
 
 /// The run's directory: the one asked for, that of the resumed run, or a new one under runs/.

@@ -35,6 +35,7 @@ impl Catalogue {
                 }
                 Command::Readback { size: 0, .. } => Err("nothing to read: 0 bytes".into()),
                 Command::Readback { source, offset, size, .. } => self.check_range(*source, *offset, *size),
+                Command::Submit => Ok(()),
                 Command::BeginScope(_) => {
                     depth += 1;
                     Ok(())
@@ -118,6 +119,7 @@ impl Catalogue {
             Command::Clear { target, .. } => format!("clear of {}", buffer(target)),
             Command::Readback { source, .. } => format!("readback of {}", buffer(source)),
             Command::BeginScope(name) => format!("begin of scope `{name}`"),
+            Command::Submit => "submission".to_string(),
             Command::EndScope => "end of a scope".to_string(),
         }
     }

@@ -24,7 +24,8 @@ pub struct EngineOptions {
     /// Run kernels with bounds, loop and division checks and with zeroed workgroup memory (GPU; the CPU engine always
     /// stays inside its buffers).
     pub checked: bool,
-    /// Time every dispatch, which costs some of the speed it measures; [`Engine::set_profiling`] turns it off and on.
+    /// Time every dispatch, which costs some of the speed it measures: the CPU engine then joins no two dispatches.
+    /// [`Engine::set_profiling`] turns it off and on.
     pub profile: bool,
     /// How dispatches are timed at best; an adapter that lacks it takes the next way that it has.
     pub timing: Timing,
@@ -226,6 +227,11 @@ impl Engine {
     /// How dispatches are timed; `None` without [`EngineOptions::profile`].
     pub fn timing(&mut self) -> Option<Timing> {
         self.executor.log().map(|(timing, _)| timing)
+    }
+
+    /// Microseconds since the engine was opened, the clock of a [`Profile`]; 0 without [`EngineOptions::profile`].
+    pub fn clock(&mut self) -> f64 {
+        self.executor.log().map_or(0.0, |(_, log)| log.now())
     }
 
     /// Whether what is submitted from now on is timed. Nothing happens without [`EngineOptions::profile`].

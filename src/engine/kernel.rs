@@ -20,6 +20,37 @@ pub trait HostKernel: Send + Sync {
 
     /// Runs piece `task` on thread `worker`. Nothing is allocated here after the first call.
     fn run(&self, call: &Call<'_>, task: usize, worker: usize);
+
+    /// Tiles that the pieces of a dispatch write, piece `k` tile `k`, for the dispatch behind it alone: an engine may keep
+    /// them in fewer places than there are tiles, so that a cache holds them until they are read.
+    fn leaves(&self, _: &Call<'_>) -> Option<Tiles> {
+        None
+    }
+
+    /// As [`HostKernel::run`], with the tile where tile `place` of the buffer would be.
+    fn run_at(&self, call: &Call<'_>, task: usize, worker: usize, _place: usize) {
+        self.run(call, task, worker);
+    }
+
+    /// The tiles that a dispatch reads, and into how many independent groups it divides them.
+    fn takes(&self, _: &Call<'_>) -> Option<(Tiles, usize)> {
+        None
+    }
+
+    /// Does a group on thread `worker`: `make(tile)` computes a tile and says at which place it lies until the next one is
+    /// made. The groups together do what the dispatch does. Nothing is allocated here.
+    fn follow(&self, _: &Call<'_>, _group: usize, _worker: usize, _make: &mut dyn FnMut(usize) -> usize) {}
+}
+
+/// A buffer as a row of tiles.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tiles {
+    /// Which of the kernel's bindings.
+    pub binding: usize,
+    /// Tiles, from the start of the buffer.
+    pub count: usize,
+    /// Words of a tile.
+    pub words: usize,
 }
 
 /// One dispatch as the CPU engine sees it.

@@ -26,7 +26,7 @@ pub use counters::Counters;
 pub use cpu::Words;
 pub use error::EngineError;
 pub use handle::{Engine, EngineOptions};
-pub use kernel::{Call, HostKernel, KernelDesc, Twin};
+pub use kernel::{Call, HostKernel, KernelDesc, Tiles, Twin};
 pub use lint::{LintFinding, LintKind, lint};
 pub use module::ModuleError;
 pub use profile::{DispatchSpan, HostSpan, HostTask, KernelTime, Profile, Timing};

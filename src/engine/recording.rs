@@ -79,6 +79,8 @@ pub enum Command {
         /// How to ask for the result.
         ticket: Ticket,
     },
+    /// Hand what came before to the device: a submission is a bounded amount of work.
+    Submit,
     /// Open a named profiler scope.
     BeginScope(&'static str),
     /// Close the innermost profiler scope.
@@ -168,6 +170,11 @@ impl Recording {
     /// Ask for a byte range; [`Engine::take`](super::Engine::take) hands it out once it has arrived.
     pub fn readback(&mut self, source: BufferId, offset: u64, size: u64, ticket: Ticket) {
         self.commands.push(Command::Readback { source, offset, size, ticket });
+    }
+
+    /// Hand what came before to the device, because what follows takes long by itself; nothing waits.
+    pub fn submit_here(&mut self) {
+        self.commands.push(Command::Submit);
     }
 
     /// Run `body` inside a named profiler scope.

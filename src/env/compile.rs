@@ -7,12 +7,15 @@ use naga::{Handle, Module, Span, Type, TypeInner};
 
 use super::catalogue::Environment;
 use super::error::EnvError;
+use super::inline::operations;
 use super::module::declarations;
 
 /// What the user's functions look like, checked before anything is built around them.
 pub(super) struct Contract {
     /// `reset_evaluation` if the file defines it, else `reset`.
     pub evaluation: &'static str,
+    /// See [`operations`].
+    pub operations: Option<u64>,
 }
 
 /// Compiles the user's file with its helpers and checks the types of `State`, `reset`, `step` and `observe`.
@@ -28,11 +31,12 @@ pub(super) fn check_contract(env: &Environment) -> Result<Contract, EnvError> {
     check_function(env, &text, &module, "reset", &["Random".to_string()], "State")?;
     check_function(env, &text, &module, "step", &step, "StepResult")?;
     check_function(env, &text, &module, "observe", &["State".to_string()], &observation)?;
+    let operations = operations(&module);
     if module.functions.iter().all(|(_, f)| f.name.as_deref() != Some("reset_evaluation")) {
-        return Ok(Contract { evaluation: "reset" });
+        return Ok(Contract { evaluation: "reset", operations });
     }
     check_function(env, &text, &module, "reset_evaluation", &["Random".to_string()], "State")?;
-    Ok(Contract { evaluation: "reset_evaluation" })
+    Ok(Contract { evaluation: "reset_evaluation", operations })
 }
 
 /// A refusal at a byte of the user's file, in one line.

@@ -64,7 +64,7 @@ pub enum EnvError {
     },
     /// The device failed while environments ran on it.
     #[error(transparent)]
-    Gpu(#[from] crate::engine::EngineError),
+    Engine(#[from] crate::engine::EngineError),
 }
 
 fn did_you_mean(nearest: &Option<String>) -> String {

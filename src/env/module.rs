@@ -22,12 +22,25 @@ pub enum Entry {
 /// an evaluation, `reset_evaluation` or `reset`.
 pub fn assemble(env: &Environment, entry: Entry, evaluation: &str) -> String {
     let mut text = declarations(env);
+    let _ = write!(
+        text,
+        "\n// ---- runner\n\n// Rust twin: env::EnvArgs.\nstruct RunnerArgs {{\n{ARGS_MEMBERS}}}\nvar<immediate> args: RunnerArgs;\n"
+    );
     text.push_str(RUNNER);
-    text.push_str(&match entry {
-        Entry::Reset => reset_entry(evaluation),
-        Entry::Step => step_entry(env),
-    });
+    match entry {
+        Entry::Reset => text.push_str(&reset_entry(evaluation)),
+        Entry::Step => {
+            text.push_str(&step_function(env));
+            text.push_str(STEP_ENTRY);
+        }
+    }
     text
+}
+
+/// The step as function [`STEP_FUNCTION`] of another module, which declares `args` with [`ARGS_MEMBERS`]: user's text, constants,
+/// random numbers, runner.
+pub fn step_module(env: &Environment) -> String {
+    [&declarations(env), "\n// ---- runner\n", RUNNER, &step_function(env)].concat()
 }
 
 /// The module without buffers and entry point: enough to check the user's functions.
@@ -92,12 +105,8 @@ fn random_normal(random: Random, lane: u32) -> f32 {
 
 ";
 
-const RUNNER: &str = "
-// ---- runner
-
-// Rust twin: env::EnvArgs. Offsets are in words of `rollout`.
-struct RunnerArgs {
-    num_envs: u32,
+/// Immediates of both kernels; offsets are in words of `rollout_f32`. Rust twin: `EnvArgs`.
+pub const ARGS_MEMBERS: &str = "    num_envs: u32,
     first_env: u32,     // number of the environment in row 0
     seed_lo: u32,
     seed_hi: u32,
@@ -111,8 +120,15 @@ struct RunnerArgs {
     auto_reset: u32,    // 1: training; 0: evaluation, episodes run on
     random_ages: u32,   // 1: episodes start at ages uniform in 0..horizon
     evaluation: u32,    // 1: start with reset_evaluation
-}
+";
 
+/// Name of the function that steps one environment: `(row: u32, t: u32)`, t steps after `args.step`.
+pub const STEP_FUNCTION: &str = "run_step";
+
+/// The buffers that [`RUNNER`] declares, in order.
+pub const BINDINGS: [&str; 3] = ["states", "rollout_f32", "stats"];
+
+const RUNNER: &str = "
 // Bookkeeping of the running episode.
 struct Episode {
     age: u32,      // steps, as the time-out counts them (random at the start of training)
@@ -123,20 +139,19 @@ struct Episode {
 
 struct Slot { state: State, episode: Episode }
 
-var<immediate> args: RunnerArgs;
 @group(0) @binding(0) var<storage, read_write> states: array<Slot>;   // [num_envs]
-@group(0) @binding(1) var<storage, read_write> rollout: array<f32>;
+@group(0) @binding(1) var<storage, read_write> rollout_f32: array<f32>;
 @group(0) @binding(2) var<storage, read_write> stats: array<vec4f>;   // [num_envs]: episodes, returns, lengths, non-finite
 
-fn random_of(stream: u32, row: u32) -> Random {
+fn random_of(stream: u32, row: u32, t: u32) -> Random {
     let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
-    return Random(key, vec4u(args.step, args.first_env + row, 0u, 0u));
+    return Random(key, vec4u(args.step + t, args.first_env + row, 0u, 0u));
 }
 
-fn write_observation(row: u32, observation: array<f32, OBS_DIM>) {
-    let first = args.obs_offset + row * OBS_DIM;
+fn write_observation(sample: u32, observation: array<f32, OBS_DIM>) {
+    let first = args.obs_offset + sample * OBS_DIM;
     var values = observation;
-    for (var i = 0u; i < OBS_DIM; i++) { rollout[first + i] = values[i]; }
+    for (var i = 0u; i < OBS_DIM; i++) { rollout_f32[first + i] = values[i]; }
 }
 
 // Tests bits: compilers may assume that floats are never NaN or infinite.
@@ -152,13 +167,13 @@ fn main(@builtin(global_invocation_id) id: vec3u) {{
     if (row >= args.num_envs) {{ return; }}
     var state: State;
     if (args.evaluation == 1u) {{
-        state = {evaluation}(random_of({:#x}u, row));
+        state = {evaluation}(random_of({:#x}u, row, 0u));
     }} else {{
-        state = reset(random_of({:#x}u, row));
+        state = reset(random_of({:#x}u, row, 0u));
     }}
     var age = 0u;
     if (args.random_ages == 1u) {{
-        age = min(u32(random_uniform(random_of({:#x}u, row), 0u) * f32(args.horizon)), args.horizon - 1u);
+        age = min(u32(random_uniform(random_of({:#x}u, row, 0u), 0u) * f32(args.horizon)), args.horizon - 1u);
     }}
     states[row] = Slot(state, Episode(age, 0u, 0.0, 0u));
     stats[row] = vec4f(0.0);
@@ -171,19 +186,25 @@ fn main(@builtin(global_invocation_id) id: vec3u) {{
     )
 }
 
-fn step_entry(env: &Environment) -> String {
-    let loads: Vec<String> = (0..env.action_dim()).map(|i| format!("rollout[first_action + {i}u]")).collect();
+const STEP_ENTRY: &str = "
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+    if (id.x < args.num_envs) { run_step(id.x, 0u); }
+}
+";
+
+fn step_function(env: &Environment) -> String {
+    let loads: Vec<String> = (0..env.action_dim()).map(|i| format!("rollout_f32[first_action + {i}u]")).collect();
     format!(
-        "@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u) {{
-    let row = id.x;
-    if (row >= args.num_envs) {{ return; }}
+        "// Steps the environment of a row; `t` steps have been made since step `args.step`, to which the offsets belong.
+fn {STEP_FUNCTION}(row: u32, t: u32) {{
+    let sample = t * args.num_envs + row;
     var state = states[row].state;
     var episode = states[row].episode;
-    let first_action = args.action_offset + row * ACTION_DIM;
+    let first_action = args.action_offset + sample * ACTION_DIM;
     let action = array<f32, ACTION_DIM>({});
 
-    let result = step(&state, action, random_of({:#x}u, row));
+    let result = step(&state, action, random_of({:#x}u, row, t));
     var observation = observe(state);
     episode.age += 1u;
     episode.length += 1u;
@@ -203,15 +224,15 @@ fn main(@builtin(global_invocation_id) id: vec3u) {{
     if (args.auto_reset == 1u && flag > 0.0) {{
         counted = vec4f(1.0, episode.total, f32(episode.length), counted.w);
         episode = Episode(0u, 0u, 0.0, episode.finished + 1u);
-        state = reset(random_of({:#x}u, row));
+        state = reset(random_of({:#x}u, row, t));
         observation = observe(state);
     }}
 
     states[row] = Slot(state, episode);
     stats[row] += counted;
-    rollout[args.reward_offset + row] = result.reward;
-    rollout[args.flag_offset + row] = flag;
-    write_observation(row, observation);
+    rollout_f32[args.reward_offset + sample] = result.reward;
+    rollout_f32[args.flag_offset + sample] = flag;
+    write_observation(sample, observation);
 }}
 ",
         loads.join(", "),

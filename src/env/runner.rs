@@ -8,7 +8,8 @@ use crate::wgsl::WgslTwin;
 use super::catalogue::Environment;
 use super::compile::{check_contract, compile, slot_bytes};
 use super::error::EnvError;
-use super::module::{Entry, assemble};
+use super::inline::{StepFunction, step_function};
+use super::module::{BINDINGS, Entry, assemble};
 
 /// Invocations of a workgroup, one an environment.
 pub const WORKGROUP: u32 = 64;
@@ -74,19 +75,59 @@ impl EnvArgs {
         Self { auto_reset: 0, evaluation: 1, ..Self::training(env, num_envs, seed) }
     }
 
+    /// The arguments of the step that comes `t` steps later in a rollout whose fields are `[steps, num_envs, width]`, for
+    /// the widths of observation and action.
+    pub fn later(&self, t: u32, (observation, action): (u32, u32)) -> Self {
+        let samples = t * self.num_envs;
+        Self {
+            step: self.step + t,
+            obs_offset: self.obs_offset + samples * observation,
+            action_offset: self.action_offset + samples * action,
+            reward_offset: self.reward_offset + samples,
+            flag_offset: self.flag_offset + samples,
+            ..*self
+        }
+    }
+
     /// The bytes of the immediates.
     pub fn bytes(&self) -> &[u8] {
         bytemuck::bytes_of(self)
     }
 }
 
-/// The kernels of an environment. Both bind `states`, `rollout` and `stats`, in this order.
+/// Work of the steps that one dispatch makes, for an environment.
+#[derive(Clone, Copy, Debug)]
+pub struct StepWork {
+    /// Bytes of state and statistics, read and written once however many steps there are.
+    kept: f64,
+    /// Bytes of observation, action, reward and flag of a step.
+    moved: f64,
+    /// Operations of a step; 0 where they are not known.
+    operations: f64,
+}
+
+impl StepWork {
+    /// The work of so many environments for so many steps.
+    pub fn of(&self, envs: u32, steps: u32) -> Work {
+        let (envs, steps) = (f64::from(envs), f64::from(steps));
+        let bytes = envs * (self.kept + steps * self.moved);
+        Work { other_flops: envs * steps * self.operations, bytes, ..Work::default() }
+    }
+}
+
+/// The kernels of an environment. Both bind `states`, `rollout_f32` and `stats`, in this order.
 #[derive(Clone, Debug)]
 pub struct EnvKernels {
     /// Starts all environments: writes states, zero statistics and first observations.
     pub reset: KernelDesc,
     /// One step: reads actions; writes states, statistics, rewards, flags and next observations.
     pub step: KernelDesc,
+    /// Its work.
+    pub work: StepWork,
+    /// The same step for other kernels to call, if the environment is light.
+    pub inline: Option<StepFunction>,
+    /// Widths of observation and action.
+    pub widths: (u32, u32),
     /// Bytes of an environment's entry in the state buffer.
     pub slot_bytes: u64,
     /// Bytes of the user's `State`, which an entry begins with; the rest is the running episode's bookkeeping.
@@ -108,22 +149,28 @@ impl EnvKernels {
         })?;
         let (obs, action) = (env.obs_dim() as f64 * 4.0, env.action_dim() as f64 * 4.0);
         let slot = slot_bytes as f64;
+        let kept = slot + STATS_BYTES as f64;
+        let starts = StepWork { kept, moved: obs, operations: 0.0 };
+        let operations = contract.operations.unwrap_or(0) as f64;
+        let work = StepWork { kept: 2.0 * kept, moved: obs + action + 8.0, operations };
         let [reset, step] = texts;
-        let bindings = ["states", "rollout", "stats"].map(String::from).to_vec();
+        let bindings = BINDINGS.map(String::from).to_vec();
         let file = env.wgsl_path().display().to_string();
-        let desc = |verb: &str, wgsl: String, bytes: f64| KernelDesc {
+        let twin = |wgsl: &str| WgslTwin { wgsl: wgsl.into(), bindings: bindings.clone(), file: file.clone() };
+        let inline = step_function(env, contract.operations, twin(&step));
+        let desc = |verb: &str, wgsl: String, work: CountedWork| KernelDesc {
             name: format!("env_{verb}_{}", env.manifest.name.replace('-', "_")),
-            twin: Some(Arc::new(WgslTwin { wgsl: wgsl.clone(), bindings: bindings.clone(), file: file.clone() })),
+            twin: Some(Arc::new(twin(&wgsl))),
             wgsl,
             bindings: bindings.clone(),
-            work: CountedWork::of_args(move |args: EnvArgs, _| Work {
-                bytes: bytes * f64::from(args.num_envs),
-                ..Work::default()
-            }),
+            work,
         };
         Ok(Self {
-            reset: desc("reset", reset, slot + STATS_BYTES as f64 + obs),
-            step: desc("step", step, 2.0 * slot + 2.0 * STATS_BYTES as f64 + obs + action + 8.0),
+            reset: desc("reset", reset, CountedWork::of_args(move |args: EnvArgs, _| starts.of(args.num_envs, 1))),
+            step: desc("step", step, CountedWork::of_args(move |args: EnvArgs, _| work.of(args.num_envs, 1))),
+            work,
+            inline,
+            widths: (env.obs_dim() as u32, env.action_dim() as u32),
             slot_bytes,
             state_bytes,
         })

@@ -11,18 +11,21 @@ use thiserror::Error;
 use crate::engine::KernelDesc;
 use crate::ir::{Graph, NodeId, Op, Sink};
 use crate::kernels::weight_gradients::GradJob;
+use steps::Form;
 
 mod homes;
 mod interpret;
 mod placement;
 mod print;
 mod schedule;
+mod steps;
 mod target;
 mod work;
 
 pub use homes::Record;
 pub use interpret::TileTwin;
 pub use placement::{Placement, Rows, Tensor};
+pub use steps::Between;
 pub use target::{Shape, Target};
 
 /// Why a graph has no plan.
@@ -110,7 +113,10 @@ pub struct TileKernel {
     pub scratch_features: u32,
     /// Reductions over rows that follow the kernel.
     pub jobs: Vec<GradJob>,
-    /// Loop iterations that one invocation makes at most; some software drivers leave loops after 65 535.
+    /// Operations of a row, in every step of a kernel of several.
+    pub row_operations: f64,
+    /// Loop iterations that one invocation makes at most, in every step of a kernel of several; some software drivers
+    /// leave loops after 65 535.
     pub loop_iterations: u64,
     /// Names of the uniforms, in the order of the immediates.
     pub uniforms: Vec<String>,
@@ -136,6 +142,21 @@ impl TileKernel {
 
 /// Lower a graph: `shuffled` kernels read sample `shuffle(first_row + row)`, others sample `first_row + row`.
 pub fn lower(graph: &Graph, placement: &Placement, target: &Target, shuffled: bool) -> Result<TileKernel, FuseError> {
+    plan(graph, placement, target, if shuffled { Form::Shuffled } else { Form::Once })
+}
+
+/// Lower a graph that runs step after step, followed by `between` in each of them. Twin and counted work are those of the
+/// graph alone in one step, the twin for the bindings of the whole kernel.
+pub fn lower_steps(
+    graph: &Graph,
+    placement: &Placement,
+    target: &Target,
+    between: &Between<'_>,
+) -> Result<TileKernel, FuseError> {
+    plan(graph, placement, target, Form::Steps(between))
+}
+
+fn plan(graph: &Graph, placement: &Placement, target: &Target, form: Form<'_>) -> Result<TileKernel, FuseError> {
     if let Some(node) = graph.nodes.iter().find(|n| n.width > MAX_WIDTH) {
         let (graph, value) = (graph.name.clone(), describe(graph, &node.op));
         return Err(FuseError::TooWide { graph, value, width: node.width, limit: MAX_WIDTH });
@@ -151,7 +172,7 @@ pub fn lower(graph: &Graph, placement: &Placement, target: &Target, shuffled: bo
     let program = schedule::schedule(graph, &facts)?;
     let homes = homes::assign(graph, &facts, &program, &shape);
     let print::Module { text: wgsl, bindings, iterations } =
-        print::module(graph, &facts, &program, &homes, (target, &shape), placement, shuffled)?;
+        print::module(graph, &facts, &program, &homes, (target, &shape), placement, form)?;
     let twin = TileTwin {
         graph: graph.clone(),
         placement: placement.clone(),
@@ -159,10 +180,17 @@ pub fn lower(graph: &Graph, placement: &Placement, target: &Target, shuffled: bo
         rows: shape.rows(),
         scratch_features: homes.scratch_features,
         bindings: bindings.clone(),
-        shuffled,
+        shuffled: matches!(form, Form::Shuffled),
     };
+    let name = match form {
+        Form::Steps(between) => between.name.to_string(),
+        _ => graph.name.clone(),
+    };
+    let (matrix, other) = crate::ir::work_of_values(graph);
+    let between = if let Form::Steps(between) = form { between.operations } else { 0.0 };
+    let row_operations = (matrix + other) as f64 + between;
     let (work, twin) = (work::counted(graph, &homes, placement), Some(Arc::new(twin) as _));
-    let desc = KernelDesc { name: graph.name.clone(), wgsl, bindings, work, twin };
+    let desc = KernelDesc { name, wgsl, bindings, work, twin };
     let jobs = jobs(graph, &homes, placement)?;
     let uniforms = graph.uniforms.iter().map(|u| u.name.clone()).collect();
     Ok(TileKernel {
@@ -170,6 +198,7 @@ pub fn lower(graph: &Graph, placement: &Placement, target: &Target, shuffled: bo
         shape,
         scratch_features: homes.scratch_features,
         jobs,
+        row_operations,
         loop_iterations: iterations,
         uniforms,
     })

@@ -14,6 +14,7 @@ mod dense;
 mod memory;
 mod module;
 mod repeat;
+mod steps;
 mod value;
 
 pub use module::{ARGS_WORDS, Module, module};
@@ -97,7 +98,7 @@ fn body(
     facts: &Facts,
     program: &[Stmt],
     homes: &Homes,
-    (shape, rolled): (&Shape, bool),
+    (shape, rolled, depth): (&Shape, bool, usize),
     placement: &Placement,
 ) -> Result<Body, FuseError> {
     let mut stores: HashMap<NodeId, Vec<usize>> = HashMap::new();
@@ -114,7 +115,7 @@ fn body(
         placement,
         stores,
         out: String::new(),
-        depth: 1,
+        depth,
         scopes: vec![HashMap::new()],
         rolled,
         iterations: 0,

@@ -21,6 +21,11 @@ pub struct Target {
     pub row_lanes: u32,
     /// Parts into which the sums over a batch are split at most, each summed by itself: enough to fill the device.
     pub slices: u32,
+    /// Operations that a dispatch of several steps may count, of one tile and of all of them: about half a second on the
+    /// slowest devices, since systems stop what does not end for seconds; more on software, which nobody stops.
+    pub tile_operations: f64,
+    /// See [`Target::tile_operations`].
+    pub dispatch_operations: f64,
 }
 
 impl Target {
@@ -32,19 +37,40 @@ impl Target {
         rolled: false,
         row_lanes: 8,
         slices: 32,
+        tile_operations: 2e9,
+        dispatch_operations: 2e10,
     };
     /// The software driver: 8 lanes, workgroup memory is ordinary memory.
-    pub const SOFTWARE: Target =
-        Target { workgroup_bytes: 32 << 10, rows_only: true, rolled: true, slices: 2, ..Target::PORTABLE };
+    pub const SOFTWARE: Target = Target {
+        workgroup_bytes: 32 << 10,
+        rows_only: true,
+        rolled: true,
+        slices: 2,
+        tile_operations: 4e9,
+        dispatch_operations: 4e9,
+        ..Target::PORTABLE
+    };
     /// The CPU engine: tiles of 64 rows whose values stay in its caches, nothing spills. The number of slices does not
-    /// depend on the threads, so that sums do not either.
-    pub const CPU: Target = Target { workgroup_bytes: 16 << 20, row_lanes: 16, slices: 8, ..Target::SOFTWARE };
+    /// depend on the threads, so that sums do not either. Nobody stops a dispatch.
+    pub const CPU: Target = Target {
+        workgroup_bytes: 16 << 20,
+        row_lanes: 16,
+        slices: 8,
+        tile_operations: f64::MAX,
+        dispatch_operations: f64::MAX,
+        ..Target::SOFTWARE
+    };
 
     /// The target for an adapter: hardware memory is used up to 48 KiB, since more would cost occupancy.
     pub fn of(adapter: &AdapterSummary) -> Target {
         let bytes = adapter.limits.workgroup_bytes;
         match adapter.kind {
-            AdapterKind::Gpu => Target { workgroup_bytes: bytes.min(48 << 10), ..Target::PORTABLE },
+            AdapterKind::Gpu => {
+                // Integrated and virtual ones may be slow.
+                let scale = if adapter.device_type == "discrete" { 10.0 } else { 1.0 };
+                let dispatch_operations = scale * Target::PORTABLE.dispatch_operations;
+                Target { workgroup_bytes: bytes.min(48 << 10), dispatch_operations, ..Target::PORTABLE }
+            }
             AdapterKind::Software => Target { workgroup_bytes: bytes.min(32 << 10), ..Target::SOFTWARE },
             AdapterKind::Cpu => Target::CPU,
         }

@@ -8,6 +8,11 @@ use bytemuck::{Pod, Zeroable};
 /// Invocations of one workgroup. Any grid `[n, 1, 1]` with n >= 1 does all words.
 pub const GROUP: u32 = 256;
 
+/// Workgroups for so many words. Every workgroup adds up all norms first, so an invocation takes four words.
+pub const fn groups(words: u32) -> u32 {
+    words.div_ceil(4 * GROUP)
+}
+
 /// [`AdamwArgs::kl_mean`] when no batch mean is a KL divergence.
 pub const NO_KL: u32 = u32::MAX;
 
@@ -96,8 +101,8 @@ pub struct AdamwArgs {
 pub fn desc() -> KernelDesc {
     let work = CountedWork::of_args(|args: AdamwArgs, _| {
         let (words, others) = (f64::from(args.trained_words), f64::from(args.norms + args.means));
-        // A word: 18 operations; parameter and two moments read and written, gradient read.
-        Work { matrix_flops: 0.0, other_flops: 18.0 * words, bytes: 4.0 * (7.0 * words + others) }
+        // A word: 17 operations that differ from word to word; parameter and two moments read and written, gradient read.
+        Work { matrix_flops: 0.0, other_flops: 17.0 * words, bytes: 4.0 * (7.0 * words + others) }
     });
     let bindings = ["params", "gradient", "moments", "norms", "control"];
     describe("adamw", include_str!("../../shaders/adamw.wgsl"), &bindings, work, TWIN)

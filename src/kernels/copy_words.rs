@@ -49,9 +49,8 @@ const TWIN: Stateless = Stateless {
 
 /// The first `4 vectors` words of `source` in `destination`.
 pub fn copy_words(args: &CopyArgs, source: &[f32], destination: &mut [f32]) {
-    for at in 0..4 * args.vectors as usize {
-        destination[at] = source[at];
-    }
+    let words = 4 * args.vectors as usize;
+    destination[..words].copy_from_slice(&source[..words]);
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use bytemuck::{Pod, Zeroable};
 use std::collections::BTreeSet;
 
 mod host;
+mod jobs;
 
 pub use host::WeightGradientsTwin;
 

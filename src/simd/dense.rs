@@ -8,7 +8,7 @@ pub const LANE_STEP: usize = 16;
 /// `y[j ys + l] = start_j[l] + sum_i w[i ldi + j ldj] x[i xs + l]` for `j` in `0..outputs`, `l` in `0..lanes`.
 ///
 /// `start` is the sum of what is given: `bias[j]`, `add[0][j add_stride + l]`, `add[1][..]`, and `y` itself where it
-/// `accumulates`. The sum runs over `i` in order, so a lane's value does not depend on the instruction set, apart from
+/// `accumulates`; the whole is multiplied by `scale[j add_stride + l]` if that is given. The sum runs over `i` in order, so a lane's value does not depend on the instruction set, apart from
 /// the baseline, which rounds each product.
 ///
 /// Forward (lanes are rows of the batch): `ldi` = columns of `w`, `ldj` = 1. Input gradient: `ldi` = 1, `ldj` = columns.
@@ -39,7 +39,9 @@ pub struct Dense {
     pub bias: *const f32,
     /// Start values with lanes, or null.
     pub add: [*const f32; 2],
-    /// Words of `add` from one output to the next.
+    /// Factors with lanes, or null.
+    pub scale: *const f32,
+    /// Words of `add` and of `scale` from one output to the next.
     pub add_stride: usize,
     /// Start from what `y` holds.
     pub accumulate: bool,
@@ -186,6 +188,14 @@ unsafe fn block<V: Lane, const J: usize, const R: usize, const BEGIN: usize>(d: 
             }
             xp = xp.wrapping_add(d.xs);
             wp = wp.wrapping_add(d.ldi);
+        }
+        if !d.scale.is_null() {
+            let scale = d.scale.add(j0 * d.add_stride + l);
+            for q in 0..J {
+                for r in 0..R {
+                    a[q][r] = a[q][r] * V::load(scale.add(q * d.add_stride + r * V::N));
+                }
+            }
         }
         for q in 0..J {
             for r in 0..R {

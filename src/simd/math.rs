@@ -47,14 +47,6 @@ pub fn exp<V: Lane>(x: V) -> V {
     V::select(x.lt(V::splat(EXP_LOW)), V::splat(0.0), y)
 }
 
-/// `e^x - 1` with relative accuracy near 0; infinite above 88.376.
-#[inline(always)]
-pub fn expm1<V: Lane>(x: V) -> V {
-    let (scale, grown) = exp_parts(x.min(V::splat(EXP_HIGH)).max(V::splat(EXP_LOW)));
-    let y = scale.fma(grown, scale - V::splat(1.0));
-    V::select(x.gt(V::splat(EXP_HIGH)), V::splat(f32::INFINITY), y)
-}
-
 /// Natural logarithm: -infinity at 0, NaN below.
 #[inline(always)]
 pub fn log<V: Lane>(x: V) -> V {

@@ -11,6 +11,7 @@ mod isa;
 mod lane;
 pub mod math;
 mod plain;
+mod prefetch;
 mod transpose;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -19,6 +20,7 @@ pub use dense::{Dense, DenseFn, LANE_STEP};
 pub use isa::Isa;
 pub use lane::Lane;
 pub use plain::F32x8;
+pub use prefetch::fetch;
 pub use transpose::transpose4;
 #[cfg(target_arch = "x86_64")]
 pub use x86::{Avx2, Avx512};

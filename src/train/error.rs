@@ -12,7 +12,7 @@ use crate::ir::GraphError;
 pub enum TrainError {
     /// The device.
     #[error(transparent)]
-    Gpu(#[from] EngineError),
+    Engine(#[from] EngineError),
     /// A graph without a plan.
     #[error(transparent)]
     Fuse(#[from] FuseError),
@@ -47,7 +47,7 @@ impl TrainError {
     /// Whether the input is wrong (exit code 2) rather than the run (exit code 1).
     pub fn is_input_error(&self) -> bool {
         match self {
-            TrainError::Gpu(error) => !matches!(error, EngineError::Fault(_) | EngineError::DeviceLost(_)),
+            TrainError::Engine(error) => !matches!(error, EngineError::Fault(_) | EngineError::DeviceLost(_)),
             TrainError::Fuse(_) | TrainError::Graph(_) | TrainError::Env(_) => true,
             TrainError::Setting(_) | TrainError::Checkpoint { .. } => true,
             TrainError::NonFinite { .. } => false,

@@ -1,9 +1,10 @@
 //! Evaluation: roll the policy out without learning, and hand the trajectories to the host.
 
 use super::TrainError;
+use super::fused::fuse_rollout;
 use super::layout::{ParamLayout, RolloutLayout};
 use super::program::{BoundKernel, BoundTile, Roles, prepare_kernels};
-
+use super::rollout::Rollout;
 use super::trainer::words;
 use crate::algo::Agent;
 use crate::engine::{BufferId, Engine, Recording};
@@ -74,15 +75,14 @@ pub struct Evaluator {
     layout: RolloutLayout,
     capacity: u64,
     widths: (usize, usize),
-    act: BoundTile,
+    rollout: Rollout,
     prepare: Vec<(BoundTile, u32)>,
     reset: BoundKernel,
-    step: BoundKernel,
     env: EnvArgs,
     params: BufferId,
     frozen: BufferId,
     param_words: u32,
-    rollout: BufferId,
+    rollout_buffer: BufferId,
     envs: u32,
 }
 
@@ -115,6 +115,7 @@ impl Evaluator {
         params.place(graph, &mut placement, false);
         layout.place(graph, &[], &mut placement);
         let act = lower(graph, &placement, &target, false)?;
+        let fused = fuse_rollout(graph, &placement, &target, &kernels)?;
         let prepared = prepare_kernels(agent, params, &target)?;
         let scratch =
             prepared.iter().map(|k| k.scratch_bytes(1024)).chain([act.scratch_bytes(envs)]).max().unwrap_or(0);
@@ -126,7 +127,7 @@ impl Evaluator {
         ];
         let roles = Roles::allocate(engine, "evaluation", &sizes)?;
         let roles = roles.with("params", params_buffer).with("frozen", frozen);
-        let rollout = roles.get("rollout")?;
+        let rollout_buffer = roles.get("rollout")?;
         let mut prepare = Vec::new();
         for (tile, source) in prepared.into_iter().zip(&agent.prepare) {
             prepare.push((BoundTile::new(engine, tile, &roles)?, source.rows as u32));
@@ -134,15 +135,14 @@ impl Evaluator {
         Ok(Self {
             capacity: samples,
             widths: (environment.obs_dim(), environment.action_dim()),
-            act: BoundTile::new(engine, act, &roles)?,
+            rollout: Rollout::new(engine, (act, fused), &kernels, &roles, (&target, envs, u32::MAX))?,
             prepare,
             reset: BoundKernel::new(engine, &kernels.reset, &roles)?,
-            step: BoundKernel::new(engine, &kernels.step, &roles)?,
             env: EnvArgs::evaluation(environment, envs, 0),
             params: params_buffer,
             frozen,
             param_words: params.words,
-            rollout,
+            rollout_buffer,
             layout,
             envs,
         })
@@ -164,33 +164,27 @@ impl Evaluator {
         let (o, d) = (self.widths.0 as u32, self.widths.1 as u32);
         let (seed_lo, seed_hi) = (seed as u32, (seed >> 32) as u32);
         let iteration = EVALUATION | round;
-        let at = |name: &str, sample: u32| self.layout.field(name).map_or(0, |f| f.offset + sample * f.width);
         let args = TileArgs { seed_lo, seed_hi, iteration, rows: envs, ..TileArgs::default() };
         let env = EnvArgs { num_envs: envs, seed_lo, seed_hi, iteration, ..self.env };
-        let groups = EnvKernels::groups(envs);
         let mut r = Recording::new();
         r.copy((self.params, 0), (self.frozen, 0), u64::from(self.param_words) * 4);
         for (kernel, rows) in &self.prepare {
             kernel.record(&mut r, &TileArgs { rows: *rows, ..args }, &[]);
         }
-        self.reset.record(&mut r, EnvArgs { obs_offset: at("obs", 0), ..env }.bytes(), groups);
-        for t in 0..steps {
-            let sample = t * envs;
-            self.act.record(&mut r, &TileArgs { first_row: sample, step: t, ..args }, &[]);
-            let args = EnvArgs {
-                step: t,
-                obs_offset: at("obs", sample + envs),
-                action_offset: at("action", sample),
-                reward_offset: at("reward", sample),
-                flag_offset: at("flag", sample),
-                ..env
-            };
-            self.step.record(&mut r, args.bytes(), groups);
-        }
+        let at = |name: &str| self.layout.offset(name);
+        self.reset.record(&mut r, EnvArgs { obs_offset: at("obs"), ..env }.bytes(), EnvKernels::groups(envs));
+        let first = EnvArgs {
+            obs_offset: at("obs") + envs * o,
+            action_offset: at("action"),
+            reward_offset: at("reward"),
+            flag_offset: at("flag"),
+            ..env
+        };
+        self.rollout.record(&mut r, &first, 0, steps);
         engine.submit(&r)?;
         let mut field = |name: &str, count: u32| -> Result<Vec<f32>, TrainError> {
             let bytes = u64::from(count) * 4;
-            Ok(words(&engine.read(self.rollout, u64::from(at(name, 0)) * 4, bytes)?))
+            Ok(words(&engine.read(self.rollout_buffer, u64::from(at(name)) * 4, bytes)?))
         };
         Ok(Episodes {
             envs: envs as usize,

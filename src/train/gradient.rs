@@ -168,7 +168,7 @@ pub fn evaluate_gradient(
     reduce.record(&mut r, bytemuck::bytes_of(&sums), [norms, 1, 1]);
     let step = BoundKernel::new(engine, &adamw::desc(), &roles)?;
     let step_args = adamw_args(train, trained_words, means, norms);
-    step.record(&mut r, bytemuck::bytes_of(&step_args), [trained_words.div_ceil(adamw::GROUP), 1, 1]);
+    step.record(&mut r, bytemuck::bytes_of(&step_args), [adamw::groups(trained_words), 1, 1]);
     engine.submit(&r)?;
 
     let mut read = |role: &str, count: usize| -> Result<Vec<f32>, TrainError> {

@@ -2,6 +2,7 @@
 
 use super::layout::RolloutLayout;
 use super::program::{BoundKernel, BoundTile};
+use super::rollout::Rollout;
 use crate::algo::{Agent, Schedule, TrainConfig};
 use crate::engine::{BufferId, Recording};
 use crate::env::EnvArgs;
@@ -24,12 +25,11 @@ const MAX_UNIFORMS: usize = 32;
 
 /// The kernels of a run.
 pub struct Kernels {
-    pub act: BoundTile,
+    pub rollout: Rollout,
     pub value: BoundTile,
     pub update: BoundTile,
     pub prepare: Vec<BoundTile>,
     pub env_reset: BoundKernel,
-    pub env_step: BoundKernel,
     pub gae: BoundKernel,
     pub normalize: BoundKernel,
     pub weight_gradients: BoundKernel,
@@ -98,8 +98,10 @@ impl Plan {
             control::KL_SUM as u64 * 4,
             4 * (control::words(self.means as usize) - control::KL_SUM) as u64,
         );
-        self.freeze(r, clock);
-        r.scope("rollout", |r| self.roll(r, clock));
+        r.scope("rollout", |r| {
+            self.freeze(r, clock);
+            self.roll(r, clock);
+        });
         r.scope("advantages", |r| self.advantages(r));
     }
 
@@ -124,20 +126,14 @@ impl Plan {
         } else {
             r.copy((self.carry, 0), (self.rollout_buffer, first_obs), obs_bytes);
         }
-        for t in 0..layout.steps {
-            let args = TileArgs { step: t, ..self.tile_args(clock, envs, t * envs) };
-            self.kernels.act.record(r, &args, &[]);
-            let at = |field: &str| layout.field(field).map_or(0, |f| f.offset + t * envs * f.width);
-            let args = EnvArgs {
-                step: t,
-                obs_offset: layout.offset("obs") + (t + 1) * envs * self.observation,
-                action_offset: at("action"),
-                reward_offset: at("reward"),
-                flag_offset: at("flag"),
-                ..env
-            };
-            self.kernels.env_step.record(r, args.bytes(), groups);
-        }
+        let args = EnvArgs {
+            obs_offset: layout.offset("obs") + envs * self.observation,
+            action_offset: layout.offset("action"),
+            reward_offset: layout.offset("reward"),
+            flag_offset: layout.offset("flag"),
+            ..env
+        };
+        self.kernels.rollout.record(r, &args, 0, layout.steps);
         let last_obs = first_obs + u64::from(layout.steps) * obs_bytes;
         r.copy((self.rollout_buffer, last_obs), (self.carry, 0), obs_bytes);
         self.kernels.value.record(r, &self.tile_args(clock, envs, layout.samples()), &[]);
@@ -178,9 +174,9 @@ impl Plan {
                     clock.updates += 1;
                 }
             }
+            let args = SumColumnsArgs { rows: self.rollout.envs, columns: STATS, source: 0, target: 0 };
+            self.kernels.sum_columns.record(r, bytemuck::bytes_of(&args), [1, 1, 1]);
         });
-        let args = SumColumnsArgs { rows: self.rollout.envs, columns: STATS, source: 0, target: 0 };
-        self.kernels.sum_columns.record(r, bytemuck::bytes_of(&args), [1, 1, 1]);
         clock.iteration += 1;
     }
 
@@ -235,7 +231,7 @@ impl Plan {
         };
         let norms = gradient_words.div_ceil(reduce_gradients::GROUP);
         self.kernels.reduce.record(r, bytemuck::bytes_of(&args), [norms, 1, 1]);
-        let groups = self.trained_words.div_ceil(adamw::GROUP);
+        let groups = adamw::groups(self.trained_words);
         self.kernels.adamw.record(r, bytemuck::bytes_of(&self.adamw_args(clock, norms, last)), [groups, 1, 1]);
     }
 

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 
 use super::TrainError;
+use super::fused::fuse_rollout;
 use super::layout::{ParamLayout, RolloutLayout};
 use crate::algo::{Agent, Prepare, PrepareInput, Source};
 use crate::engine::{BufferId, Engine, KernelDesc, KernelId, Recording};
+use crate::env::EnvKernels;
 use crate::fuse::{Placement, Rows, Target, TileArgs, TileKernel, lower};
 use crate::ir::Graph;
 
@@ -105,6 +107,8 @@ impl BoundTile {
 pub struct Program {
     /// Rollout policy.
     pub act: TileKernel,
+    /// Rollout policy and environment, step after step.
+    pub rollout: Option<TileKernel>,
     /// Critic on the last observation.
     pub value: TileKernel,
     /// Minibatch loss and gradient operands.
@@ -114,30 +118,33 @@ pub struct Program {
 }
 
 impl Program {
-    /// Lower every graph of a training agent.
+    /// Lower every graph of a training agent for an environment.
     pub fn new(
         agent: &Agent,
         params: &ParamLayout,
         rollout: &RolloutLayout,
+        env: &EnvKernels,
         target: &Target,
     ) -> Result<Self, TrainError> {
-        let plan = |graph: &Graph, batch: &[(String, Source)], shuffled: bool| {
+        let place = |graph: &Graph, batch: &[(String, Source)]| {
             let mut placement = Placement::default();
             params.place(graph, &mut placement, false);
             rollout.place(graph, batch, &mut placement);
-            lower(graph, &placement, target, shuffled)
+            placement
         };
+        let placed = place(&agent.act, &[]);
         Ok(Self {
-            act: plan(&agent.act, &[], false)?,
-            value: plan(&agent.value, &[], false)?,
-            update: plan(&agent.update, &agent.batch, true)?,
+            act: lower(&agent.act, &placed, target, false)?,
+            rollout: fuse_rollout(&agent.act, &placed, target, env)?,
+            value: lower(&agent.value, &place(&agent.value, &[]), target, false)?,
+            update: lower(&agent.update, &place(&agent.update, &agent.batch), target, true)?,
             prepare: prepare_kernels(agent, params, target)?,
         })
     }
 
     /// All kernels with their names.
     pub fn kernels(&self) -> Vec<&TileKernel> {
-        self.prepare.iter().chain([&self.act, &self.value, &self.update]).collect()
+        self.prepare.iter().chain([&self.act]).chain(&self.rollout).chain([&self.value, &self.update]).collect()
     }
 }
 

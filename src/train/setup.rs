@@ -7,7 +7,8 @@ use super::TrainError;
 use super::iteration::{Clock, Kernels, Plan, STATS};
 use super::layout::{PADDING_WORDS, ParamLayout, RolloutLayout};
 use super::program::{BoundKernel, BoundTile, Program, Roles};
-use super::sizes::{SCRATCH_BYTES, Sizes, check_counts, check_loops, check_memory};
+use super::rollout::Rollout;
+use super::sizes::{Limits, Sizes, check_counts, check_loops, check_memory};
 use super::trainer::{Buffers, TrainOptions, Trainer};
 use crate::algo::Spaces;
 use crate::engine::{Engine, KernelDesc, Recording};
@@ -19,7 +20,14 @@ use crate::kernels::{gae, normalize_advantages, reduce_gradients, sum_columns};
 
 impl Kernels {
     /// Compile everything and look its buffers up.
-    fn bind(engine: &mut Engine, program: Program, env: &EnvKernels, roles: &Roles) -> Result<Self, TrainError> {
+    fn bind(
+        engine: &mut Engine,
+        program: Program,
+        env: &EnvKernels,
+        roles: &Roles,
+        (target, envs, steps): (&Target, u32, u32),
+    ) -> Result<Self, TrainError> {
+        let policy = (program.act, program.rollout);
         // `partials` means the advantage statistics in two kernels and the gradients in two others.
         let statistics = roles.with("partials", roles.get("advantage_partials")?);
         let columns = roles.with("values", roles.get("stats")?);
@@ -28,11 +36,10 @@ impl Kernels {
         let prepare = program.prepare.into_iter().map(|tile| BoundTile::new(engine, tile, roles));
         Ok(Self {
             prepare: prepare.collect::<Result<_, _>>()?,
-            act: BoundTile::new(engine, program.act, roles)?,
+            rollout: Rollout::new(engine, policy, env, roles, (target, envs, steps))?,
             value: BoundTile::new(engine, program.value, roles)?,
             update: BoundTile::new(engine, program.update, roles)?,
             env_reset: BoundKernel::new(engine, &env.reset, roles)?,
-            env_step: BoundKernel::new(engine, &env.step, roles)?,
             gae: BoundKernel::new(engine, &gae::desc(), &statistics)?,
             normalize: BoundKernel::new(engine, &normalize_advantages::desc(), &statistics)?,
             weight_gradients: BoundKernel::new(engine, &gradients, roles)?,
@@ -46,17 +53,17 @@ impl Kernels {
 impl Trainer {
     /// Plan, check memory, compile, initialise. Nothing is allocated before all sizes are known to fit.
     pub fn new(engine: Engine, environment: Environment, options: TrainOptions) -> Result<Self, TrainError> {
-        Self::with_scratch(engine, environment, options, SCRATCH_BYTES)
+        Self::with_limits(engine, environment, options, Limits::default())
     }
 
-    /// [`Trainer::new`] with an update that fills at most `scratch_bytes` of scratch at once: a minibatch that needs more
-    /// goes through it in chunks.
-    pub fn with_scratch(
+    /// [`Trainer::new`] with other limits. What is computed does not depend on them, up to the rounding of gradients.
+    pub fn with_limits(
         mut engine: Engine,
         environment: Environment,
         options: TrainOptions,
-        scratch_bytes: u64,
+        limits: Limits,
     ) -> Result<Self, TrainError> {
+        let (scratch_bytes, at_once) = (limits.scratch_bytes, limits.rollout_steps);
         let started = Instant::now();
         let config = options.algorithm.train().clone();
         let (envs, steps) = (config.num_envs as u32, config.horizon as u32);
@@ -66,8 +73,8 @@ impl Trainer {
         let target = Target::of(engine.adapter());
         let layout = ParamLayout::new(&agent);
         let rollout = RolloutLayout::new(&agent, &agent.act, spaces.observation, envs, steps, true);
-        let program = Program::new(&agent, &layout, &rollout, &target)?;
         let env_kernels = EnvKernels::new(&environment)?;
+        let program = Program::new(&agent, &layout, &rollout, &env_kernels, &target)?;
 
         let batch = rollout.samples() / config.minibatches as u32;
         let sizes = Sizes::new((&engine, &target), &program, &layout, &agent, (batch, envs), scratch_bytes)?;
@@ -113,7 +120,7 @@ impl Trainer {
             seed: options.seed,
             env: EnvArgs::training(&environment, envs, options.seed),
             prepare_rows: agent.prepare.iter().map(|p| p.rows as u32).collect(),
-            kernels: Kernels::bind(&mut engine, program, &env_kernels, &roles)?,
+            kernels: Kernels::bind(&mut engine, program, &env_kernels, &roles, (&target, envs, at_once))?,
             params: roles.get("params")?,
             frozen: roles.get("frozen")?,
             rollout_buffer: roles.get("rollout")?,

@@ -14,8 +14,22 @@ use crate::kernels::weight_gradients::{GradJob, plan_weight_gradients};
 /// Largest part of a partial-gradient buffer.
 const PARTIALS_BYTES: u64 = 64 << 20;
 
-/// Scratch that one kernel may fill before its gradients are summed; more only costs cache misses.
-pub(super) const SCRATCH_BYTES: u64 = 256 << 20;
+/// How much of its work a trainer may put into one dispatch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Scratch that one kernel may fill before its gradients are summed: a minibatch that needs more goes through the
+    /// update in chunks.
+    pub scratch_bytes: u64,
+    /// Steps that one dispatch of the rollout may make. With 1, policy and environment are kernels of their own.
+    pub rollout_steps: u32,
+}
+
+impl Default for Limits {
+    /// More scratch only costs cache misses. Steps are bounded by what the adapter can do in a dispatch.
+    fn default() -> Self {
+        Self { scratch_bytes: 256 << 20, rollout_steps: u32::MAX }
+    }
+}
 
 pub(super) fn check_counts(envs: usize, steps: usize, minibatches: usize) -> Result<(), TrainError> {
     if envs == 0 || envs > MAX_ENVS as usize {

@@ -236,10 +236,16 @@ impl Trainer {
         self.compile_seconds
     }
 
-    /// Dispatches that ARCHITECTURE.md allows for one iteration: `2 T + 4 x epochs x minibatches + 16`.
+    /// Dispatches that ARCHITECTURE.md allows for one iteration: those of the rollout's steps, `4 x epochs x minibatches`,
+    /// and 16.
     pub fn dispatch_budget(&self) -> usize {
         let c = &self.plan.config;
-        2 * c.horizon + 4 * c.epochs * c.minibatches + 16
+        self.rollout_dispatches() + 4 * c.epochs * c.minibatches + 16
+    }
+
+    /// Dispatches of the rollout's T steps: `ceil(T / K)` of a kernel that makes at most K steps, else 2 T.
+    pub fn rollout_dispatches(&self) -> usize {
+        self.plan.kernels.rollout.dispatches(self.plan.rollout.steps) as usize
     }
 }
 

@@ -39,6 +39,10 @@ fn unknown_names_offer_the_nearest() {
         (&["train", "multigoal", "--preset", "quick", "--set", "clp=1"], &["`policyflow.clp`", "did you mean `clip`?"]),
         (&["train", "multigoal", "--set", "ppo.clip=0.1"], &["unknown section `ppo`", "policyflow, env"]),
         (&["train", "multigoal", "--set", "env.WAL=2"], &["`env.WAL`", "did you mean `WALL`?"]),
+        (&["profile", "multigol"], &["unknown environment `multigol`", "did you mean `multigoal`?"]),
+        (&["profile", "multigoal", "--algo", "pppo"], &["unknown algorithm `pppo`", "did you mean `ppo`?"]),
+        (&["profile", "multigoal", "--timing", "sundial"], &["`--timing` is sundial", "expected inside-passes, "]),
+        (&["profile", "multigoal", "--iterations", "0"], &["`--iterations` is 0", "expected 1..="]),
         (&["train", "multigoal", "--itertions", "3"], &["`--itertions`", "did you mean `--iterations`?"]),
         (
             &["kernels", "multigoal", "--out", "k", "--algo", "pppo"],
@@ -49,7 +53,7 @@ fn unknown_names_offer_the_nearest() {
 
 #[test]
 fn verbs_of_later_releases_do_not_exist() {
-    for verb in ["render", "profile", "export", "simulate", "sweep"] {
+    for verb in ["render", "export", "simulate", "sweep"] {
         assert!(refusal(&[verb]).contains(&format!("unknown verb `{verb}`")), "{verb}");
     }
 }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bench;
+mod profile;
 mod support;
 mod training;
 mod verbs;

@@ -47,6 +47,13 @@ pub fn with_drivers() -> Command {
     command
 }
 
+/// Whether this machine has a driver that makes a CPU look like a GPU.
+pub fn has_software_driver() -> bool {
+    let output = with_drivers().args(["adapters", "--json"]).output().unwrap();
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    value["adapters"].as_array().unwrap().iter().any(|adapter| adapter["kind"] == "software")
+}
+
 /// Runs to the end.
 pub fn run(args: &[&str]) -> Output {
     flowmill().args(args).output().unwrap()

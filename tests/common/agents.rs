@@ -5,7 +5,7 @@ use flowmill::engine::KernelDesc;
 use flowmill::env::{self, EnvKernels, Environment};
 use flowmill::fuse::{Placement, Target, lower};
 use flowmill::ir::Graph;
-use flowmill::train::{ParamLayout, Program, RolloutLayout};
+use flowmill::train::{ParamLayout, Program, RolloutLayout, fuse_rollout};
 
 /// An environment of `envs/`.
 pub fn environment(name: &str) -> Environment {
@@ -33,25 +33,28 @@ pub fn kernels(environment: &Environment, algorithm: &Algorithm, target: &Target
     let layout =
         |act, envs, steps, training| RolloutLayout::new(&agent, act, environment.obs_dim(), envs, steps, training);
     let rollout = layout(&agent.act, envs, steps, true);
-    let program = Program::new(&agent, &params, &rollout, target).map_err(|e| text(&e))?;
+    let env = EnvKernels::new(environment).map_err(|e| text(&e))?;
+    let program = Program::new(&agent, &params, &rollout, &env, target).map_err(|e| text(&e))?;
     let mut descs: Vec<KernelDesc> = program.kernels().into_iter().map(|tile| tile.desc.clone()).collect();
     for act in [&agent.act, &agent.act_zero] {
-        descs.push(evaluation(act, &params, &layout(act, 1000 * 101, 1, false), target)?);
+        descs.extend(evaluation(act, &params, &layout(act, 1000 * 101, 1, false), &env, target)?);
     }
-    let env = EnvKernels::new(environment).map_err(|e| text(&e))?;
     descs.extend([env.reset, env.step]);
     Ok(descs)
 }
 
-/// The policy of an evaluation, which keeps all stores of its graph.
+/// The policy of an evaluation, which keeps all stores of its graph, alone and with the environment.
 fn evaluation(
     act: &Graph,
     params: &ParamLayout,
     layout: &RolloutLayout,
+    env: &EnvKernels,
     target: &Target,
-) -> Result<KernelDesc, String> {
+) -> Result<Vec<KernelDesc>, String> {
     let mut placement = Placement::default();
     params.place(act, &mut placement, false);
     layout.place(act, &[], &mut placement);
-    lower(act, &placement, target, false).map(|tile| tile.desc).map_err(|error| error.to_string())
+    let alone = lower(act, &placement, target, false).map_err(|error| error.to_string())?;
+    let fused = fuse_rollout(act, &placement, target, env).map_err(|error| error.to_string())?;
+    Ok([alone].into_iter().chain(fused).map(|tile| tile.desc).collect())
 }

@@ -34,20 +34,20 @@ var<workgroup> tile: array<vec4f, 2000>; // [feature][row lane], 4 rows a lane
 
 
 // Draws of four rows at one feature, keyed by (seed, stream, iteration, step, row, feature).
-fn normal4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
+fn normal4(stream: u32, step: u32, rows: vec4u, lane: u32) -> vec4f {
     let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
     var draws = vec4f(0.0);
     for (var i = 0u; i < 4u; i++) {
-        draws[i] = normal_draw(key, vec4u(args.step, rows[i], lane, 0u));
+        draws[i] = normal_draw(key, vec4u(step, rows[i], lane, 0u));
     }
     return draws;
 }
 
-fn uniform4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
+fn uniform4(stream: u32, step: u32, rows: vec4u, lane: u32) -> vec4f {
     let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
     var draws = vec4f(0.0);
     for (var i = 0u; i < 4u; i++) {
-        draws[i] = uniform_draw(key, vec4u(args.step, rows[i], lane, 0u));
+        draws[i] = uniform_draw(key, vec4u(step, rows[i], lane, 0u));
     }
     return draws;
 }
@@ -62,6 +62,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
     let once = min(args.rows, 1u); // 1, but the compiler does not know: loops stay loops
     let valid = row < vec4u(args.rows);
     // Rows past the end repeat the last one; nothing of them is stored.
+    let scratch_base = workgroup.x * 2744u;
     let within = vec4u(args.first_row) + min(row, vec4u(args.rows - 1u));
     let shuffle_key = vec4u(args.seed_lo, args.seed_hi, args.shuffle_stream, args.iteration);
     var sample = vec4u(0u);
@@ -69,7 +70,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         sample[i] = shuffled(within[i], args.shuffle_count, shuffle_key);
     }
     let draw_row = sample;
-    let scratch_base = workgroup.x * 2744u;
+    let draw_step = args.step;
     // [rows, 4]: obs_1
     for (var f = 0u; f < 4u * once; f++) {
         let obs_1 = vec4f(rollout_f32[0u + sample.x * 4u + f], rollout_f32[0u + sample.y * 4u + f], rollout_f32[0u + sample.z * 4u + f], rollout_f32[0u + sample.w * 4u + f]);
@@ -77,7 +78,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
         scratch[scratch_base + (105u + f) * 8u + row_lane] = obs_1;
     }
     // [rows, 1]: uniform_draw_8, mul_10, floor_11, min_13, div_15, sub_18
-    let uniform_draw_8 = uniform4(3u, draw_row, 0u);
+    let uniform_draw_8 = uniform4(3u, draw_step, draw_row, 0u);
     let mul_10 = uniform_draw_8 * 9.0f;
     let floor_11 = floor(mul_10);
     let min_13 = min(floor_11, vec4f(8.0f));

@@ -26,20 +26,20 @@ var<workgroup> tile: array<vec4f, 320>; // [feature][row lane], 4 rows a lane
 
 
 // Draws of four rows at one feature, keyed by (seed, stream, iteration, step, row, feature).
-fn normal4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
+fn normal4(stream: u32, step: u32, rows: vec4u, lane: u32) -> vec4f {
     let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
     var draws = vec4f(0.0);
     for (var i = 0u; i < 4u; i++) {
-        draws[i] = normal_draw(key, vec4u(args.step, rows[i], lane, 0u));
+        draws[i] = normal_draw(key, vec4u(step, rows[i], lane, 0u));
     }
     return draws;
 }
 
-fn uniform4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
+fn uniform4(stream: u32, step: u32, rows: vec4u, lane: u32) -> vec4f {
     let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
     var draws = vec4f(0.0);
     for (var i = 0u; i < 4u; i++) {
-        draws[i] = uniform_draw(key, vec4u(args.step, rows[i], lane, 0u));
+        draws[i] = uniform_draw(key, vec4u(step, rows[i], lane, 0u));
     }
     return draws;
 }
@@ -53,10 +53,11 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
     let row = vec4u((workgroup.x * 16u + row_lane) * 4u) + vec4u(0u, 1u, 2u, 3u);
     let valid = row < vec4u(args.rows);
     // Rows past the end repeat the last one; nothing of them is stored.
+    let scratch_base = workgroup.x * 624u;
     let within = vec4u(args.first_row) + min(row, vec4u(args.rows - 1u));
     let sample = within;
     let draw_row = min(row, vec4u(args.rows - 1u));
-    let scratch_base = workgroup.x * 624u;
+    let draw_step = args.step;
     // [rows, 3]: x_0
     for (var f = 0u; f < 3u; f++) {
         let x_0 = vec4f(rollout_f32[0u + sample.x * 3u + f], rollout_f32[0u + sample.y * 3u + f], rollout_f32[0u + sample.z * 3u + f], rollout_f32[0u + sample.w * 3u + f]);
@@ -192,7 +193,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) workg
     // [rows, 5]: normal_draw_11, add_12, mul_13, add_17, sum_14
     var sum_14 = vec4f(0.0);
     for (var f = 0u; f < 5u; f++) {
-        let normal_draw_11 = normal4(7u, draw_row, f);
+        let normal_draw_11 = normal4(7u, draw_step, draw_row, f);
         let result_10 = tile[f * 16u + row_lane];
         let add_12 = result_10 + normal_draw_11;
         if (valid.x) { rollout_f32[3000u + sample.x * 5u + f] = (add_12).x; }

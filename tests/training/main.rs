@@ -14,3 +14,4 @@ mod gradient;
 mod iteration;
 mod numbers;
 mod refusals;
+mod rollout;

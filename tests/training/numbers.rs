@@ -2,7 +2,7 @@
 
 use flowmill::kernels::gae::{self, GaeArgs};
 use flowmill::kernels::normalize_advantages::{NormalizeArgs, normalize_advantages};
-use flowmill::train::{IterationMetrics, TrainOptions, Trainer};
+use flowmill::train::{IterationMetrics, Limits, TrainOptions, Trainer};
 
 use crate::common::device::{On, on_both_engines};
 use crate::common::parity::assert_close;
@@ -119,7 +119,8 @@ fn a_minibatch_in_chunks_gives_the_gradients_of_the_whole(on: On) {
     // One tile of the update takes some tens of KiB at this size.
     for scratch_bytes in [64 << 10, 200 << 10] {
         let options = TrainOptions { algorithm: algorithm.clone(), seed: 12 };
-        let mut chunked = Trainer::with_scratch(on.engine(), environment.clone(), options, scratch_bytes).unwrap();
+        let limits = Limits { scratch_bytes, ..Limits::default() };
+        let mut chunked = Trainer::with_limits(on.engine(), environment.clone(), options, limits).unwrap();
         let (_, learn) = chunked.recordings();
         // Two dispatches a chunk, reduction, optimiser, statistics.
         let chunks = (learn.dispatches() - 3) / 2;

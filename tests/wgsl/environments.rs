@@ -77,7 +77,7 @@ impl Run {
     fn driver(&self, engine: &mut Engine) -> Buffers {
         let (reset, step) = (engine.kernel(&self.kernels.reset).unwrap(), engine.kernel(&self.kernels.step).unwrap());
         let mut recording = Recording::new();
-        let buffers = ["states", "rollout", "stats"].iter().zip(&self.buffers).map(|(name, words)| {
+        let buffers = ["states", "rollout_f32", "stats"].iter().zip(&self.buffers).map(|(name, words)| {
             let buffer = engine.buffer(name, 4 * words.len() as u64).unwrap();
             recording.upload(buffer, 0, bytemuck::cast_slice(words));
             buffer

@@ -76,6 +76,7 @@ impl Cpu {
                 self.counters.readbacks += 1;
                 self.counters.bytes_read += size;
             }
+            Command::Submit => {}
             Command::BeginScope(name) => self.change_scope(|log| log.open_scope(name)),
             Command::EndScope => self.change_scope(Log::close_scope),
         }
@@ -91,12 +92,7 @@ impl Cpu {
         let started = self.encoded();
         let kernel = &*self.kernels[dispatch.kernel.0 as usize];
         let mut views = [Words::EMPTY; MAX_BINDINGS];
-        let bound = recording.buffers(dispatch);
-        for (view, buffer) in views.iter_mut().zip(bound) {
-            *view = self.buffers[buffer.0 as usize].share();
-        }
-        let buffers = &views[..bound.len().min(MAX_BINDINGS)];
-        let call = Call { groups: dispatch.groups, immediates: recording.bytes(dispatch.immediates), buffers };
+        let call = call(&self.buffers, recording, dispatch, &mut views);
         let tasks = catch_unwind(AssertUnwindSafe(|| kernel.tasks(&call)));
         let done = tasks.is_ok_and(|tasks| self.pool.run(tasks, &|task, worker| kernel.run(&call, task, worker)));
         self.counters.dispatches += 1;
@@ -106,6 +102,48 @@ impl Cpu {
             span.time = Some((started, self.idle_since - started));
             log.profile.dispatches.push(span);
         }
+        self.outcome(done, catalogue, dispatch)
+    }
+
+    /// Two dispatches at once where the second takes what the first leaves, tile by tile; `None` where it does not, or
+    /// where the second has too few groups for the threads. A profile takes them one by one, for their own times.
+    fn chain(
+        &mut self,
+        catalogue: &Catalogue,
+        recording: &Recording,
+        [first, second]: [&Dispatch; 2],
+    ) -> Option<Result<(), EngineError>> {
+        let timed = self.log.as_ref().is_some_and(|log| log.on);
+        if timed || first.groups.contains(&0) || second.groups.contains(&0) {
+            return None;
+        }
+        let [maker, taker] = [first, second].map(|dispatch| &*self.kernels[dispatch.kernel.0 as usize]);
+        let mut views = [[Words::EMPTY; MAX_BINDINGS]; 2];
+        let [made, taken] = &mut views;
+        let made = call(&self.buffers, recording, first, made);
+        let taken = call(&self.buffers, recording, second, taken);
+        let left = catch_unwind(AssertUnwindSafe(|| maker.leaves(&made))).ok()??;
+        let (wanted, groups) = catch_unwind(AssertUnwindSafe(|| taker.takes(&taken))).ok()??;
+        let [before, behind] = [first, second].map(|dispatch| recording.buffers(dispatch));
+        let (shared, same) = (before.get(left.binding)?, behind.get(wanted.binding)?);
+        let alike = shared == same && (left.count, left.words) == (wanted.count, wanted.words);
+        let others = before.iter().filter(|buffer| behind.contains(buffer)).any(|buffer| buffer != shared);
+        let workers = self.pool.workers();
+        if !alike || others || groups < 2 * workers || left.count < workers {
+            return None;
+        }
+        let done = self.pool.run(groups, &|group, worker| {
+            taker.follow(&taken, group, worker, &mut |tile| {
+                maker.run_at(&made, tile, worker, worker);
+                worker
+            });
+        });
+        self.counters.dispatches += 2;
+        Some(self.outcome(done, catalogue, first))
+    }
+
+    /// What a dispatch ends with; a panic in it is the end of the engine.
+    fn outcome(&mut self, done: bool, catalogue: &Catalogue, dispatch: &Dispatch) -> Result<(), EngineError> {
         if done {
             return Ok(());
         }
@@ -146,6 +184,21 @@ impl Cpu {
     }
 }
 
+/// A dispatch as its kernel sees it.
+fn call<'a>(
+    buffers: &'a [Memory],
+    recording: &'a Recording,
+    dispatch: &Dispatch,
+    views: &'a mut [Words<'a>; MAX_BINDINGS],
+) -> Call<'a> {
+    let bound = recording.buffers(dispatch);
+    for (view, buffer) in views.iter_mut().zip(bound) {
+        *view = buffers[buffer.0 as usize].share();
+    }
+    let immediates = recording.bytes(dispatch.immediates);
+    Call { groups: dispatch.groups, immediates, buffers: &views[..bound.len().min(MAX_BINDINGS)] }
+}
+
 impl Executor for Cpu {
     fn health(&self) -> Result<(), EngineError> {
         self.failed.clone().map_or(Ok(()), Err)
@@ -173,7 +226,18 @@ impl Executor for Cpu {
     fn execute(&mut self, catalogue: &Catalogue, recording: &Recording) -> Result<(), EngineError> {
         self.counters.submits += 1;
         self.idle_since = self.log.as_ref().map_or(0.0, Log::now);
-        recording.commands().iter().try_for_each(|command| self.run(catalogue, recording, command))?;
+        let mut commands = recording.commands();
+        while let [command, rest @ ..] = commands {
+            commands = rest;
+            if let (Command::Dispatch(first), [Command::Dispatch(second), rest @ ..]) = (command, rest)
+                && let Some(outcome) = self.chain(catalogue, recording, [first, second])
+            {
+                outcome?;
+                commands = rest;
+                continue;
+            }
+            self.run(catalogue, recording, command)?;
+        }
         self.encoded();
         Ok(())
     }

@@ -150,6 +150,7 @@ impl Gpu {
                 self.profiler.iter_mut().for_each(|profiler| profiler.log.close_scope());
                 open.end_scope();
             }
+            Command::Submit => self.flush(open),
         }
     }
 

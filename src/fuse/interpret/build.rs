@@ -147,8 +147,9 @@ impl Build<'_> {
                     _ => self.map(id, Function::Unary(*f), &[a], width),
                 }
             }
-            Op::Binary(f, a, b) => match self.fusion.adds.get(&id).cloned() {
-                Some(Absorb::Dense { dense, bias, add }) => self.dense(id, dense, bias, &add)?,
+            Op::Binary(f, a, b) => match self.fusion.binaries.get(&id).cloned() {
+                Some(Absorb::Dense { dense, bias, add }) => self.dense(id, dense, bias, &add, None)?,
+                Some(Absorb::Scale { dense, by }) => self.dense(id, dense, None, &[], Some(by))?,
                 Some(Absorb::Product { function, factors, rest }) => {
                     let operands = [self.value(factors[0])?, self.value(factors[1])?, self.value(rest)?];
                     self.map(id, function, &operands, width);
@@ -167,7 +168,7 @@ impl Build<'_> {
                 self.emit(id, self.instr(Function::Sum, out, None, &[operand], twin.graph.width(*a)));
             }
             Op::Concat(parts) => self.concat(id, parts)?,
-            Op::Dense(_) => self.dense(id, id, None, &[])?,
+            Op::Dense(_) => self.dense(id, id, None, &[], None)?,
             Op::History(repeat, k, index) => {
                 let record = crate::fuse::homes::carried(&twin.graph, *repeat, *k).and_then(|v| twin.records.get(&v));
                 let (Some(record), true) = (record, self.facts.invariant[index.0 as usize]) else {
@@ -225,8 +226,15 @@ impl Build<'_> {
         Ok(())
     }
 
-    /// A dense layer whose result, with what is added, is the value of `id`.
-    fn dense(&mut self, id: NodeId, dense: NodeId, row: Option<NodeId>, add: &[NodeId]) -> Result<(), String> {
+    /// A dense layer whose result, with what is added and multiplied, is the value of `id`.
+    fn dense(
+        &mut self,
+        id: NodeId,
+        dense: NodeId,
+        row: Option<NodeId>,
+        add: &[NodeId],
+        scale: Option<NodeId>,
+    ) -> Result<(), String> {
         let graph = &self.twin.graph;
         let Op::Dense(layer) = &graph.node(dense).op else { return Ok(()) };
         let mut products = Vec::new();
@@ -245,8 +253,9 @@ impl Build<'_> {
         for (tile, node) in tiles.iter_mut().zip(add) {
             *tile = Some(self.tile(*node, id)?);
         }
+        let scale = scale.map(|by| self.tile(by, id)).transpose()?;
         let out = self.out(id);
-        self.emit(id, Instr::Dense { out, outputs: graph.width(dense), bias, add: tiles, products });
+        self.emit(id, Instr::Dense { out, outputs: graph.width(dense), bias, add: tiles, scale, products });
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use super::map::Function;
 use crate::fuse::schedule::Facts;
 use crate::ir::{Binary, NodeId, Op, Sink};
 
-/// What an addition or subtraction takes in.
+/// What an addition, subtraction or multiplication takes in.
 #[derive(Clone, Debug)]
 pub enum Absorb {
     /// A dense layer starts from the other summands.
@@ -19,6 +19,13 @@ pub enum Absorb {
         bias: Option<NodeId>,
         /// Other summands, at most two.
         add: Vec<NodeId>,
+    },
+    /// A dense layer is multiplied by another value.
+    Scale {
+        /// The layer.
+        dense: NodeId,
+        /// The other factor.
+        by: NodeId,
     },
     /// A product.
     Product {
@@ -36,8 +43,8 @@ pub enum Absorb {
 pub struct Fusion {
     /// Nodes that nobody but their absorber needs.
     pub absorbed: HashSet<NodeId>,
-    /// By addition or subtraction.
-    pub adds: HashMap<NodeId, Absorb>,
+    /// By addition, subtraction or multiplication.
+    pub binaries: HashMap<NodeId, Absorb>,
     /// By activation: the function of both, and the slope.
     pub pairs: HashMap<NodeId, (Function, NodeId)>,
     /// By part: its concatenation, its first feature there, its number.
@@ -72,8 +79,12 @@ impl Fusion {
                 Op::Binary(f @ (Binary::Add | Binary::Sub), a, b) => {
                     let dense = (*f == Binary::Add).then(|| fusion.dense(twin, facts, [*a, *b], &own)).flatten();
                     if let Some(absorb) = dense.or_else(|| fusion.product(twin, *f, [*a, *b], &own)) {
-                        fusion.adds.insert(id, absorb);
+                        fusion.binaries.insert(id, absorb);
                     }
+                }
+                Op::Binary(Binary::Mul, a, b) => {
+                    let absorb = fusion.scale(twin, facts, [*a, *b], &own);
+                    fusion.binaries.extend(absorb.map(|absorb| (id, absorb)));
                 }
                 Op::Unary(f, x) => {
                     if let Some((function, slope)) = Function::pair(*f) {
@@ -112,7 +123,7 @@ impl Fusion {
         let mut summands = vec![rest];
         if let Op::Binary(Binary::Add, p, q) = graph.node(rest).op
             && own(self, rest)
-            && !self.adds.contains_key(&rest)
+            && !self.binaries.contains_key(&rest)
             && fits(p)
             && fits(q)
         {
@@ -127,6 +138,27 @@ impl Fusion {
         Some(Absorb::Dense { dense, bias: bias.first().copied(), add })
     }
 
+    fn scale(
+        &mut self,
+        twin: &TileTwin,
+        facts: &Facts,
+        operands: [NodeId; 2],
+        own: &dyn Fn(&Fusion, NodeId) -> bool,
+    ) -> Option<Absorb> {
+        let graph = &twin.graph;
+        let is_dense = |n: NodeId| matches!(graph.node(n).op, Op::Dense(_)) && own(self, n);
+        let (dense, by) = match operands {
+            [a, b] if is_dense(a) => (a, b),
+            [a, b] if is_dense(b) => (b, a),
+            _ => return None,
+        };
+        if facts.invariant[by.0 as usize] || matches!(graph.node(by).op, Op::Broadcast(_)) {
+            return None;
+        }
+        self.absorbed.insert(dense);
+        Some(Absorb::Scale { dense, by })
+    }
+
     fn product(
         &mut self,
         twin: &TileTwin,
@@ -135,7 +167,7 @@ impl Fusion {
         own: &dyn Fn(&Fusion, NodeId) -> bool,
     ) -> Option<Absorb> {
         let factors = |fusion: &Fusion, n: NodeId| match twin.graph.node(n).op {
-            Op::Binary(Binary::Mul, p, q) if own(fusion, n) => Some([p, q]),
+            Op::Binary(Binary::Mul, p, q) if own(fusion, n) && !fusion.binaries.contains_key(&n) => Some([p, q]),
             _ => None,
         };
         let [a, b] = operands;

@@ -87,6 +87,8 @@ pub enum Instr {
         bias: Option<Place>,
         /// Values that are added.
         add: [Option<Place>; 2],
+        /// A value that the sum is multiplied by.
+        scale: Option<Place>,
         /// Summands.
         products: Vec<Product>,
     },
@@ -193,9 +195,9 @@ impl Instr {
                 let operands = operands[..*count].iter().map(|o| o.place);
                 operands.chain([*out]).chain(*second).collect()
             }
-            Instr::Dense { out, bias, add, products, .. } => {
+            Instr::Dense { out, bias, add, scale, products, .. } => {
                 let products = products.iter().flat_map(|p| [p.x, p.w]);
-                products.chain([*out]).chain(*bias).chain(add.iter().flatten().copied()).collect()
+                products.chain([*out]).chain(*bias).chain(add.iter().chain([scale]).flatten().copied()).collect()
             }
             Instr::Input { out, .. } | Instr::Draw { out, .. } => vec![*out],
             Instr::Gather { index, out, .. } | Instr::History { index, out, .. } => vec![*index, *out],

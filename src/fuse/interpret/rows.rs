@@ -4,7 +4,7 @@ use super::map::ROWS;
 use crate::simd::transpose4;
 
 /// Features that are moved at a time: a cache line of a row.
-const LINE: usize = 16;
+pub const LINE: usize = 16;
 
 /// `out[f][row] = from[at[row] + f]`
 ///

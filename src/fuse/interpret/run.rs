@@ -4,13 +4,13 @@ use std::sync::{Mutex, PoisonError};
 
 use super::map::{Map, ROWS};
 use super::plan::*;
-use super::rows::{gather, scatter};
-use crate::engine::{Call, HostKernel};
+use super::rows::{LINE, gather, scatter};
+use crate::engine::{Call, HostKernel, Tiles};
 use crate::fuse::TileArgs;
 use crate::ir::DrawKind;
 use crate::rng::Key;
 use crate::simd::draw::{Draws, RandomKernels, Shuffle};
-use crate::simd::{Dense, DenseFn, Isa};
+use crate::simd::{Dense, DenseFn, Isa, fetch};
 
 /// A line of the arena, so that it is aligned to vectors.
 #[derive(Clone, Copy)]
@@ -78,12 +78,12 @@ impl TileHost {
     }
 
     /// Whether all buffers are long enough for this tile.
-    fn fits(&self, call: &Call<'_>, task: usize, sample: &[u32; ROWS]) -> bool {
+    fn fits(&self, call: &Call<'_>, place: usize, sample: &[u32; ROWS]) -> bool {
         let last = sample.iter().copied().max().unwrap_or(0) as usize;
         let long = |buffer: usize, words: usize| call.buffers.get(buffer).is_some_and(|b| words <= b.len());
         (0..self.buffers).all(|b| long(b, self.plan.needed[b]))
             && self.plan.row_access.iter().all(|&(b, offset, pitch, width)| long(b, offset + last * pitch + width))
-            && self.scratch.is_none_or(|b| long(b, (task + 1) * self.scratch_words))
+            && self.scratch.is_none_or(|b| long(b, (place + 1) * self.scratch_words))
     }
 }
 
@@ -98,6 +98,14 @@ impl HostKernel for TileHost {
     }
 
     fn run(&self, call: &Call<'_>, task: usize, worker: usize) {
+        self.run_at(call, task, worker, task);
+    }
+
+    fn leaves(&self, call: &Call<'_>) -> Option<Tiles> {
+        self.scratch.map(|binding| Tiles { binding, count: self.tasks(call), words: self.scratch_words })
+    }
+
+    fn run_at(&self, call: &Call<'_>, task: usize, worker: usize, place: usize) {
         let Some(args) = arguments(call) else { return };
         let mut worker = self.workers[worker % self.workers.len()].lock().unwrap_or_else(PoisonError::into_inner);
         let Worker { bases, arena } = &mut *worker;
@@ -117,7 +125,7 @@ impl HostKernel for TileHost {
             unsafe { (self.random.shuffle)(&Shuffle::new(key, args.shuffle_count, sample.as_mut_ptr())) };
             draw_row = sample;
         }
-        if !self.fits(call, task, &sample) {
+        if !self.fits(call, place, &sample) {
             debug_assert!(false, "a buffer is too short");
             return;
         }
@@ -125,7 +133,14 @@ impl HostKernel for TileHost {
             *base = buffer.as_ptr();
         }
         if let Some(scratch) = self.scratch {
-            bases[SCRATCH] = call.buffers[scratch].as_ptr().wrapping_add(task * self.scratch_words);
+            bases[SCRATCH] = call.buffers[scratch].as_ptr().wrapping_add(place * self.scratch_words);
+        }
+        // The processor does not foresee rows in shuffled order.
+        let rows_ahead = if self.shuffled { &self.plan.row_access[..] } else { &[] };
+        for &(buffer, offset, pitch, width) in rows_ahead {
+            for row in sample.map(|s| call.buffers[buffer].as_ptr().wrapping_add(offset + s as usize * pitch)) {
+                (0..width + LINE - 1).step_by(LINE).for_each(|f| fetch(row.wrapping_add(f.min(width - 1))));
+            }
         }
         let (uniforms, valid) = (&call.immediates[size_of::<TileArgs>()..], rows.min(ROWS));
         let tile = Tile { host: self, args, uniforms, bases, valid, sample, draw_row };
@@ -165,8 +180,8 @@ impl Tile<'_> {
                         features: *features,
                     });
                 }
-                Instr::Dense { out, outputs, bias, add, products } => {
-                    self.dense(*out, *outputs, *bias, *add, products, i)
+                Instr::Dense { out, outputs, bias, add, scale, products } => {
+                    self.dense(*out, *outputs, *bias, (*add, *scale), products, i)
                 }
                 Instr::Input { from: None, out, width } => {
                     let out = self.at(*out, i);
@@ -225,14 +240,15 @@ impl Tile<'_> {
         out: Place,
         outputs: usize,
         bias: Option<Place>,
-        add: [Option<Place>; 2],
+        (add, scale): ([Option<Place>; 2], Option<Place>),
         products: &[Product],
         i: usize,
     ) {
         let null = std::ptr::null();
         let tile = |place: Option<Place>| place.map_or(null, |place| self.at(place, i).cast_const());
         let mut start = (tile(bias), [tile(add[0]), tile(add[1])], false);
-        for product in products {
+        for (k, product) in products.iter().enumerate() {
+            let last = k + 1 == products.len();
             let d = Dense {
                 y: self.at(out, i),
                 ys: ROWS,
@@ -246,6 +262,7 @@ impl Tile<'_> {
                 lanes: ROWS,
                 bias: start.0,
                 add: start.1,
+                scale: tile(scale.filter(|_| last)),
                 add_stride: ROWS,
                 accumulate: start.2,
             };

@@ -8,6 +8,7 @@ use crate::fuse::FuseError;
 use crate::fuse::homes::Homes;
 use crate::fuse::placement::Placement;
 use crate::fuse::schedule::{Facts, Stmt};
+use crate::fuse::steps::Form;
 use crate::fuse::target::{Shape, Target};
 use crate::ir::{Graph, Op};
 use crate::kernels::{ACTIVATIONS_WGSL, RNG_WGSL};
@@ -33,13 +34,18 @@ pub fn module(
     homes: &Homes,
     (target, shape): (&Target, &Shape),
     placement: &Placement,
-    shuffled: bool,
+    form: Form<'_>,
 ) -> Result<Module, FuseError> {
-    let body = body(graph, facts, program, homes, (shape, target.rolled), placement)?;
-    let mut text = header(graph, homes, target, shape);
-    let bindings = declare(&mut text, graph, &body, homes, shape);
+    let depth = if matches!(form, Form::Steps(_)) { 2 } else { 1 };
+    let body = body(graph, facts, program, homes, (shape, target.rolled, depth), placement)?;
+    let mut text = match form {
+        Form::Steps(between) => format!("{}\n", between.wgsl),
+        _ => String::new(),
+    };
+    text.push_str(&header(graph, homes, target, shape));
+    let bindings = declare(&mut text, graph, &body, homes, shape, form);
     let draws = graph.nodes.iter().any(|n| matches!(n.op, Op::Draw { .. }));
-    if draws || shuffled {
+    if matches!(form, Form::Shuffled) || (draws && matches!(form, Form::Once)) {
         let _ = write!(text, "\n{RNG_WGSL}\n");
     }
     if draws {
@@ -48,8 +54,12 @@ pub fn module(
     if graph.nodes.iter().any(|n| matches!(n.op, Op::Unary(f, _) if library(f))) {
         let _ = write!(text, "\n{ACTIVATIONS_WGSL}\n");
     }
-    entry(&mut text, &body, homes, (target, shape), shuffled, draws);
-    Ok(Module { text, bindings, iterations: body.iterations })
+    entry(&mut text, &body, homes, (target, shape), form, draws);
+    let iterations = match form {
+        Form::Steps(between) => super::steps::iterations(&body, shape, between),
+        _ => body.iterations,
+    };
+    Ok(Module { text, bindings, iterations })
 }
 
 fn library(function: crate::ir::Unary) -> bool {
@@ -80,15 +90,29 @@ fn header(graph: &Graph, homes: &Homes, target: &Target, shape: &Shape) -> Strin
 }
 
 /// `Args` and the bindings; returns their names in order.
-fn declare(text: &mut String, graph: &Graph, body: &Body, homes: &Homes, shape: &Shape) -> Vec<String> {
-    text.push_str("\n// Twin: fuse::TileArgs.\nstruct Args {\n    rows: u32,\n    first_row: u32,\n    shuffle_count: u32,\n    step: u32,\n");
-    text.push_str("    seed_lo: u32,\n    seed_hi: u32,\n    iteration: u32,\n    shuffle_stream: u32,\n");
+fn declare(text: &mut String, graph: &Graph, body: &Body, homes: &Homes, shape: &Shape, form: Form<'_>) -> Vec<String> {
+    match form {
+        Form::Steps(between) => {
+            text.push_str("\nstruct Args {\n");
+            text.push_str(between.members);
+            text.push_str(
+                "    rows: u32,\n    first_row: u32, // sample of row 0 in the first step\n    steps: u32,\n",
+            );
+        }
+        _ => text.push_str(ARGS),
+    }
     for uniform in &graph.uniforms {
         let _ = writeln!(text, "    {}: f32,", uniform.name);
     }
     text.push_str("}\nvar<immediate> args: Args;\n\n");
-    let mut bindings = Vec::new();
+    let mut bindings = match form {
+        Form::Steps(between) => between.bindings.to_vec(),
+        _ => Vec::new(),
+    };
     let mut bind = |text: &mut String, name: String, access: &str, element: &str| {
+        if bindings.contains(&name) {
+            return;
+        }
         let number = bindings.len();
         let _ = writeln!(text, "@group(0) @binding({number}) var<storage, {access}> {name}: array<{element}>;");
         bindings.push(name);
@@ -116,7 +140,7 @@ fn entry(
     body: &Body,
     homes: &Homes,
     (target, shape): (&Target, &Shape),
-    shuffled: bool,
+    form: Form<'_>,
     draws: bool,
 ) {
     let lanes = shape.invocations();
@@ -143,22 +167,35 @@ fn entry(
     }
     text.push_str("    let valid = row < vec4u(args.rows);\n");
     text.push_str("    // Rows past the end repeat the last one; nothing of them is stored.\n");
-    text.push_str("    let within = vec4u(args.first_row) + min(row, vec4u(args.rows - 1u));\n");
-    if shuffled {
-        text.push_str(SHUFFLE);
-    } else {
-        text.push_str("    let sample = within;\n");
-    }
-    if draws {
-        let row = if shuffled { "sample" } else { "min(row, vec4u(args.rows - 1u))" };
-        let _ = writeln!(text, "    let draw_row = {row};");
-    }
     if homes.scratch_features > 0 {
         let _ = writeln!(text, "    let scratch_base = workgroup.x * {}u;", homes.scratch_features * shape.row_lanes);
+    }
+    if let Form::Steps(between) = form {
+        return super::steps::steps(text, body, (target, shape), between, draws);
+    }
+    text.push_str("    let within = vec4u(args.first_row) + min(row, vec4u(args.rows - 1u));\n");
+    let shuffled = matches!(form, Form::Shuffled);
+    text.push_str(if shuffled { SHUFFLE } else { "    let sample = within;\n" });
+    if draws {
+        let row = if shuffled { "sample" } else { "min(row, vec4u(args.rows - 1u))" };
+        let _ = writeln!(text, "    let draw_row = {row};\n    let draw_step = args.step;");
     }
     text.push_str(&body.text);
     text.push_str("}\n");
 }
+
+const ARGS: &str = "
+// Twin: fuse::TileArgs.
+struct Args {
+    rows: u32,
+    first_row: u32,
+    shuffle_count: u32,
+    step: u32,
+    seed_lo: u32,
+    seed_hi: u32,
+    iteration: u32,
+    shuffle_stream: u32,
+";
 
 const SHUFFLE: &str = "    let shuffle_key = vec4u(args.seed_lo, args.seed_hi, args.shuffle_stream, args.iteration);
     var sample = vec4u(0u);
@@ -169,20 +206,20 @@ const SHUFFLE: &str = "    let shuffle_key = vec4u(args.seed_lo, args.seed_hi, a
 
 const DRAWS: &str = "
 // Draws of four rows at one feature, keyed by (seed, stream, iteration, step, row, feature).
-fn normal4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
+fn normal4(stream: u32, step: u32, rows: vec4u, lane: u32) -> vec4f {
     let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
     var draws = vec4f(0.0);
     for (var i = 0u; i < 4u; i++) {
-        draws[i] = normal_draw(key, vec4u(args.step, rows[i], lane, 0u));
+        draws[i] = normal_draw(key, vec4u(step, rows[i], lane, 0u));
     }
     return draws;
 }
 
-fn uniform4(stream: u32, rows: vec4u, lane: u32) -> vec4f {
+fn uniform4(stream: u32, step: u32, rows: vec4u, lane: u32) -> vec4f {
     let key = vec4u(args.seed_lo, args.seed_hi, stream, args.iteration);
     var draws = vec4f(0.0);
     for (var i = 0u; i < 4u; i++) {
-        draws[i] = uniform_draw(key, vec4u(args.step, rows[i], lane, 0u));
+        draws[i] = uniform_draw(key, vec4u(step, rows[i], lane, 0u));
     }
     return draws;
 }

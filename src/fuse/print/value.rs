@@ -129,7 +129,7 @@ impl Printer<'_> {
                     DrawKind::Normal => "normal4",
                     DrawKind::Uniform => "uniform4",
                 };
-                self.bind(id, Expr::rows(format!("{function}({stream}u, draw_row, {f})")))
+                self.bind(id, Expr::rows(format!("{function}({stream}u, draw_step, draw_row, {f})")))
             }
             Op::Unary(function, a) => {
                 let a = self.eval(a, f);
