@@ -14,7 +14,6 @@ mod machine;
 mod peer;
 mod report;
 mod shapes;
-mod widths;
 mod worker;
 
 use std::path::PathBuf;

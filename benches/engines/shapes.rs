@@ -2,12 +2,11 @@
 
 use anyhow::{Context, Result, bail};
 use flowmill::algo::{Algorithm, Layer, PolicyFlowConfig, Spaces};
+use flowmill::bench::quadruped_widths;
 use flowmill::engine::{Command, Dispatch, Engine, Recording};
 use flowmill::env::{self, Environment};
 use flowmill::fuse::TileArgs;
 use flowmill::train::{TrainOptions, Trainer};
-
-use crate::widths::quadruped;
 
 /// Names of the shapes: A is MultiGoal with the preset `quick` and mish, B has the widths of a quadruped.
 pub const SHAPES: [&str; 2] = ["A", "B"];
@@ -27,7 +26,7 @@ pub fn job_rows(job: &str, rows: usize) -> usize {
 
 /// Environment and algorithm of a shape with `rows` environments and a rollout of one step.
 pub fn shape(name: &str, rows: usize) -> Result<(Environment, Algorithm)> {
-    let environment = if name == "A" { env::load("multigoal")? } else { quadruped()? };
+    let environment = if name == "A" { env::load("multigoal")? } else { quadruped_widths()? };
     let mut config = if name == "A" {
         let file = Layer { origin: "train.toml".into(), table: environment.presets.clone() };
         match Algorithm::resolve("policyflow", "quick", &file, &[])? {

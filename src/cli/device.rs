@@ -1,7 +1,7 @@
 //! Which adapter a verb runs on: the options that all such verbs share.
 
 use clap::Args;
-use flowmill::engine::{AdapterKind, Engine, EngineOptions};
+use flowmill::engine::{AdapterKind, AdapterSummary, Engine, EngineOptions};
 
 use super::Failure;
 use super::parse::whole;
@@ -32,10 +32,14 @@ impl Device {
     /// The engine that the options and further ones ask for.
     pub fn open_with(&self, options: EngineOptions) -> Result<Engine, Failure> {
         let engine = Engine::new(&self.options(options)?)?;
-        let adapter = engine.adapter();
+        self.warn(engine.adapter());
+        Ok(engine)
+    }
+
+    /// Says where an option has no meaning on the adapter.
+    pub fn warn(&self, adapter: &AdapterSummary) {
         if self.threads.is_some() && adapter.kind != AdapterKind::Cpu {
             eprintln!("warning: --threads only concerns the CPU engine, and this is adapter `{}`", adapter.name);
         }
-        Ok(engine)
     }
 }

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done (an interrupted training run too: it has saved its state), 1 the run failed, 2 the input is wrong.
 
 mod adapters;
+mod bench;
 mod check;
 mod choice;
 mod config;
@@ -21,9 +22,12 @@ mod policy;
 mod profile;
 mod profile_text;
 mod rows;
+#[cfg(target_os = "linux")]
+mod runtime;
 mod session;
 mod train;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -55,11 +59,17 @@ enum Verb {
     Check(check::Args),
     Kernels(kernels::Args),
     Gradient(gradient::Args),
+    Bench(bench::Args),
 }
 
-/// Parses the command line, runs the verb and reports its failure in one line.
-pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+/// Parses the command line, runs the verb and reports its failure in one line. `verb` goes in front of what was typed:
+/// nothing, or the one verb of a binary that has no other.
+pub fn main(verb: Option<&str>) -> ExitCode {
+    #[cfg(target_os = "linux")]
+    runtime::name_folder();
+    let typed = std::env::args_os().skip(1);
+    let words = ["flowmill"].into_iter().chain(verb).map(OsString::from).chain(typed);
+    let arguments = match Arguments::try_parse_from(words) {
         Ok(arguments) => arguments,
         Err(error) => return parse::exit(&error),
     };
@@ -74,6 +84,7 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::run(&args, &out),
         Verb::Kernels(args) => kernels::run(&args, &out),
         Verb::Gradient(args) => gradient::run(&args, &out),
+        Verb::Bench(args) => bench::run(&args, &out),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

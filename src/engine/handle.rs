@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::adapter::{self, Chosen};
 use super::catalogue::{BufferInfo, Catalogue, KernelInfo};
 use super::cpu::Cpu;
+use super::dry::Dry;
 use super::executor::Executor;
 use super::gpu::Gpu;
 use super::profile;
@@ -44,6 +45,7 @@ pub struct Engine {
     catalogue: Catalogue,
     /// Kernels by name, text and binding order.
     compiled: HashMap<(String, String, Vec<String>), KernelId>,
+    descriptions: Vec<KernelDesc>,
     executor: Box<dyn Executor>,
     compile_seconds: f64,
 }
@@ -77,7 +79,14 @@ impl Engine {
 
     pub(super) fn of(adapter: AdapterSummary, executor: Box<dyn Executor>) -> Self {
         let catalogue = Catalogue::default();
-        Self { adapter, catalogue, compiled: HashMap::new(), executor, compile_seconds: 0.0 }
+        let (compiled, descriptions) = (HashMap::new(), Vec::new());
+        Self { adapter, catalogue, compiled, descriptions, executor, compile_seconds: 0.0 }
+    }
+
+    /// An engine that plans and checks for an adapter, compiles and runs nothing, and reads zeros: for who wants to know
+    /// which recordings a trainer makes there. No readback ever arrives.
+    pub fn dry(adapter: AdapterSummary) -> Self {
+        Self::of(adapter, Box::new(Dry))
     }
 
     /// The adapter in use.
@@ -130,9 +139,15 @@ impl Engine {
         self.executor.kernel(desc, &info)?;
         self.compile_seconds += start.elapsed().as_secs_f64();
         self.catalogue.kernels.push(info);
+        self.descriptions.push(desc.clone());
         let id = KernelId(self.catalogue.kernels.len() as u32 - 1);
         self.compiled.insert(key, id);
         Ok(id)
+    }
+
+    /// What a kernel was compiled from; none for a handle of another engine.
+    pub fn description(&self, kernel: KernelId) -> Option<&KernelDesc> {
+        self.descriptions.get(kernel.0 as usize)
     }
 
     /// Invocations of a kernel's workgroup in x, y, z; zeros for a handle of another engine.

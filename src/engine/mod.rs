@@ -6,6 +6,7 @@ mod catalogue;
 mod check;
 mod counters;
 mod cpu;
+mod dry;
 mod error;
 mod executor;
 mod gpu;

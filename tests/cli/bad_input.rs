@@ -53,7 +53,7 @@ fn unknown_names_offer_the_nearest() {
 
 #[test]
 fn verbs_of_later_releases_do_not_exist() {
-    for verb in ["render", "bench", "export", "simulate", "sweep"] {
+    for verb in ["render", "export", "simulate", "sweep"] {
         assert!(refusal(&[verb]).contains(&format!("unknown verb `{verb}`")), "{verb}");
     }
 }
@@ -181,6 +181,34 @@ fn paths_that_are_no_runs_are_named() {
         (&["train", "--config", &at("y.toml")], &["y.toml", "line 1"]),
         (&["train", "--config", &at("none.toml")], &["none.toml"]),
     ]);
+}
+
+#[test]
+fn benchmarks_that_there_are_not_and_baselines_that_are_none_are_named() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let at = |name: &str| format!("{path}/{name}");
+    std::fs::write(at("foreign.json"), "{\"rows\": []}").unwrap();
+    std::fs::write(at("other.json"), "{\"format\": \"flowmill-bench-1\", \"rows\": 3}").unwrap();
+    let bench = |more: &[&'static str]| [&["bench", "--num-envs", "8", "--filter", "kernel/gae"], more].concat();
+    refused(&[
+        (&["bench", "--filter", "adamq"], &["`--filter` is adamq", "nearest: kernel/adamw/multigoal"]),
+        (&["bench", "--suite", "rollout", "--filter", "adamw"], &["`--filter` is adamw", "rollout/"]),
+        (&["bench", "--suite", "physics"], &["`--suite` is physics", "no rows", "kernels, rollout, train or all"]),
+        (&["bench", "--suite", "kernel"], &["`kernel`", "did you mean `kernels`?"]),
+        (&bench(&["--baseline", "Cargo.toml"]), &["Cargo.toml", "not JSON", "flowmill bench --json"]),
+        (&["bench", "--baseline", &at("none.json")], &["none.json", "cannot be read"]),
+        (&["bench", "--baseline", &at("foreign.json")], &["foreign.json", "no benchmark", "flowmill-bench-1"]),
+        (&["bench", "--baseline", &at("other.json")], &["other.json", "flowmill bench --json"]),
+        (&bench(&["--loss", "-1"]), &["`--loss` is -1, expected a number from 0"]),
+        (&bench(&["--seconds", "x"]), &["`--seconds` is x, expected seconds from 0 to 3600"]),
+        (&["bench", "--num-envs", "1"], &["`--num-envs` is 1, expected 2..="]),
+        (&["bench", "--adapter", "voodoo2"], &["unknown adapter `voodoo2`"]),
+        (&["bench", "--adapter", "software"], &["no software adapter"]),
+        (&["bench", "--from", "x"], &["required", "--page"]),
+        (&["bench", "--page", &at("p.md"), "--from", &at("foreign.json")], &["foreign.json", "no benchmark"]),
+    ]);
+    assert!(!folder.path().join("p.md").exists());
 }
 
 /// A copy of an environment with one file changed.

@@ -1,0 +1,150 @@
+//! The suite of benchmarks as a list: whatever an iteration runs has a row, and counted work grows as it should. Nothing is
+//! timed here, and no device is opened but the CPU engine's.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use flowmill::algo::{Algorithm, Layer};
+use flowmill::bench::{Part, Suite, SuiteOptions, quadruped_widths};
+use flowmill::engine::{AdapterChoice, AdapterSummary, Command, Engine, EngineOptions, Work, adapters};
+use flowmill::env::{Environment, environments, load};
+use flowmill::kernels;
+use flowmill::train::{TrainOptions, Trainer};
+
+fn suite(part: Part, filter: Option<&str>) -> Suite {
+    let engine = EngineOptions { adapter: AdapterChoice::Cpu, threads: Some(1), ..EngineOptions::default() };
+    let options = SuiteOptions { engine, part, filter: filter.map(str::to_string), envs: None, length: Duration::ZERO };
+    Suite::new(options).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn names(part: Part) -> BTreeSet<String> {
+    suite(part, None).names().map(str::to_string).collect()
+}
+
+/// A trainer that runs nothing, planned for an adapter.
+fn trainer(adapter: AdapterSummary, environment: &Environment, algorithm: Algorithm) -> Trainer {
+    let options = TrainOptions { algorithm, seed: 1 };
+    Trainer::new(Engine::dry(adapter), environment.clone(), options).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn released(environment: &Environment, name: &str) -> Algorithm {
+    let file = Layer { origin: "train.toml".into(), table: environment.presets.clone() };
+    Algorithm::resolve(name, "released", &file, &[]).unwrap()
+}
+
+/// Names of the kernels of an iteration.
+fn kernels_of(trainer: &mut Trainer) -> BTreeSet<String> {
+    let (collect, learn) = trainer.recordings();
+    let commands = collect.commands().iter().chain(learn.commands());
+    let ids = commands.filter_map(|c| if let Command::Dispatch(d) = c { Some(d.kernel) } else { None });
+    let ids: BTreeSet<_> = ids.collect();
+    ids.into_iter().map(|id| trainer.engine().description(id).unwrap().name.clone()).collect()
+}
+
+/// Counted work of a trainer's next iteration: rollout, update.
+fn work(trainer: &mut Trainer) -> [Work; 2] {
+    let (collect, learn) = trainer.recordings();
+    [collect, learn].map(|recording| {
+        let of = |command: &Command| {
+            let Command::Dispatch(d) = command else { return None };
+            trainer.engine().description(d.kernel)?.work.of(recording.bytes(d.immediates), d.groups)
+        };
+        recording.commands().iter().filter_map(of).sum()
+    })
+}
+
+#[test]
+fn every_handwritten_kernel_has_a_row() {
+    let names = names(Part::Kernels);
+    for entry in kernels::TABLE {
+        for shape in ["multigoal", "quadruped"] {
+            let row = format!("kernel/{}/{shape}", entry.name);
+            assert!(names.contains(&row), "no {row} in {names:?}");
+        }
+    }
+    assert!(names.contains("ceiling/fma") && names.contains("ceiling/copy"));
+    assert_eq!(kernels::CEILINGS.map(|entry| entry.name), ["multiply_add", "copy_words"]);
+}
+
+#[test]
+fn every_kernel_of_an_iteration_of_every_algorithm_has_a_row_at_every_shape() {
+    let names = names(Part::Kernels);
+    for (shape, environment) in [("multigoal", load("multigoal").unwrap()), ("quadruped", quadruped_widths().unwrap())]
+    {
+        for algorithm in Algorithm::NAMES {
+            let cpu = suite(Part::Kernels, None).adapter().clone();
+            let kernels = kernels_of(&mut trainer(cpu, &environment, released(&environment, algorithm)));
+            assert!(kernels.len() > 6, "{kernels:?}");
+            for kernel in kernels {
+                let row = format!("kernel/{kernel}/{shape}");
+                assert!(names.contains(&row), "no {row} in {names:?}");
+            }
+        }
+        for network in ["velocity_forward", "policyflow_act_zero", "policyflow_act", "ppo_act_zero", "ppo_act"] {
+            assert!(names.contains(&format!("kernel/{network}/{shape}")), "no {network} in {names:?}");
+        }
+    }
+}
+
+#[test]
+fn every_environment_has_a_row_for_its_start_and_one_for_its_step() {
+    let names = names(Part::Kernels);
+    let all = environments();
+    assert!(all.len() >= 3);
+    for environment in all {
+        for verb in ["reset", "step"] {
+            let row = format!("env/{}/{verb}", environment.name);
+            assert!(names.contains(&row), "no {row} in {names:?}");
+        }
+    }
+}
+
+#[test]
+fn every_algorithm_has_a_rollout_and_an_iteration_and_every_shape_its_overhead() {
+    let (rollouts, iterations) = (names(Part::Rollout), names(Part::Train));
+    for shape in ["multigoal", "quadruped"] {
+        for algorithm in Algorithm::NAMES {
+            assert!(rollouts.contains(&format!("rollout/{shape}/{algorithm}")), "{rollouts:?}");
+            assert!(iterations.contains(&format!("iteration/{shape}/{algorithm}")), "{iterations:?}");
+        }
+        assert!(iterations.contains(&format!("overhead/{shape}")), "{iterations:?}");
+    }
+    for row in ["scaling/envs/x2", "scaling/steps/x2", "control/fma"] {
+        assert!(iterations.contains(row), "{iterations:?}");
+    }
+    let all = names(Part::All);
+    assert!(rollouts.union(&iterations).all(|name| all.contains(name)));
+}
+
+#[test]
+fn a_filter_keeps_the_rows_whose_names_contain_it() {
+    let kept = suite(Part::All, Some("quadruped/ppo"));
+    let kept: Vec<&str> = kept.names().collect();
+    assert!(kept.contains(&"iteration/quadruped/ppo") && kept.contains(&"rollout/quadruped/ppo"), "{kept:?}");
+    assert!(kept.iter().all(|name| name.contains("quadruped/ppo")), "{kept:?}");
+}
+
+/// The rows `scaling/...` measure the same.
+#[test]
+fn counted_work_at_most_doubles_with_the_environments_and_with_the_midpoint_steps() {
+    let environment = quadruped_widths().unwrap();
+    let at = |envs: usize, steps: usize| {
+        let mut algorithm = released(&environment, "policyflow");
+        algorithm.train_mut().num_envs = envs;
+        if let Algorithm::PolicyFlow(config) = &mut algorithm {
+            config.flow_steps = steps;
+        }
+        let planned = adapters().into_iter().map(|on| work(&mut trainer(on, &environment, algorithm.clone())));
+        planned.collect::<Vec<_>>()
+    };
+    let (base, envs, steps) = (at(256, 6), at(512, 6), at(256, 12));
+    for ((base, envs), steps) in base.into_iter().zip(envs).zip(steps) {
+        let ratio = |of: &[Work], to: &[Work]| {
+            let flops = |all: &[Work]| all.iter().map(Work::flops).sum::<f64>();
+            flops(of) / flops(to)
+        };
+        let (envs, steps) = (ratio(&envs, &base), ratio(&steps[..1], &base[..1]));
+        assert!((1.9..=2.1).contains(&envs), "environments: {envs}");
+        assert!((1.7..=2.1).contains(&steps), "midpoint steps: {steps}");
+    }
+}

@@ -1,0 +1,122 @@
+//! `flowmill bench` and `flowmill-bench` on the CPU engine, at toy size.
+
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{assert_keys, flowmill, json, parts, run};
+
+/// Eight environments and as little time as possible.
+const TOY: [&str; 6] = ["bench", "--num-envs", "8", "--seconds", "0", "--filter"];
+
+fn toy(filter: &str, more: &[&str]) -> (i32, String, String) {
+    parts(&flowmill().args(TOY).arg(filter).args(more).output().unwrap())
+}
+
+fn rows(report: &Value) -> &Vec<Value> {
+    report["rows"].as_array().unwrap()
+}
+
+fn row<'a>(report: &'a Value, name: &str) -> &'a Value {
+    rows(report).iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("no {name} in {report}"))
+}
+
+#[test]
+fn the_report_names_the_adapter_and_every_row_has_its_time_and_its_counted_work() {
+    let report = json(&[&TOY[..], &["adamw"]].concat());
+    assert_keys(&report, &["command", "version", "date", "adapter", "backend", "driver", "machine", "load", "envs"]);
+    assert_eq!((&report["kind"], &report["envs"]), (&"cpu".into(), &8.into()));
+    let names: Vec<&str> = rows(&report).iter().map(|row| row["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["kernel/adamw/multigoal", "kernel/adamw/quadruped"]);
+    for row in rows(&report) {
+        assert_eq!(row["unit"], "us");
+        for key in ["median", "gflops", "gbytes", "share"] {
+            assert!(row[key].as_f64().unwrap() > 0.0, "{key} of {row}");
+        }
+        assert!(row["spread"].as_f64().unwrap() >= 0.0 && row["samples"].as_u64().unwrap() >= 3, "{row}");
+    }
+}
+
+#[test]
+fn an_iteration_has_its_three_rates_and_the_overhead_its_ratio_beside_the_counted_one() {
+    let report = json(&[&TOY[..], &["multigoal", "--suite", "train"]].concat());
+    for algorithm in ["policyflow", "ppo"] {
+        let row = row(&report, &format!("iteration/multigoal/{algorithm}"));
+        let rate = |key: &str| row[key].as_f64().unwrap();
+        let [env, policy, all] = ["env_steps_per_second", "env_policy_steps_per_second", "steps_per_second"].map(rate);
+        assert!(env > policy && policy > all && all > 0.0, "{row}");
+    }
+    let overhead = row(&report, "overhead/multigoal");
+    assert_eq!(overhead["unit"], "ratio");
+    assert_eq!(overhead["ratio"], overhead["median"]);
+    let counted = overhead["counted_ratio"].as_f64().unwrap();
+    assert!(counted > 1.5 && counted < 3.0, "{overhead}");
+    assert!(overhead["ratio"].as_f64().unwrap() > 1.0, "{overhead}");
+}
+
+#[test]
+fn against_itself_ratios_are_near_one_and_a_row_that_was_faster_fails() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("before.json");
+    let path = file.to_str().unwrap();
+    let report = json(&[&TOY[..], &["kernel/gae"]].concat());
+    std::fs::write(&file, report.to_string()).unwrap();
+    // Other tests run beside this one: only a row that takes seven times as long is a loss here.
+    let (code, stdout, stderr) = toy("kernel/gae", &["--baseline", path, "--loss", "6", "--json"]);
+    assert_eq!(code, 0, "{stderr}");
+    let compared: Value = serde_json::from_str(&stdout).unwrap();
+    let compared = compared["baseline"]["rows"].as_array().unwrap();
+    assert_eq!(compared.len(), rows(&report).len());
+    for row in compared {
+        let ratio = row["ratio"].as_f64().unwrap();
+        assert!(ratio > 0.1 && ratio < 10.0, "{row}");
+    }
+
+    let mut doctored = report.clone();
+    let first = &mut doctored["rows"][0];
+    first["median"] = (first["median"].as_f64().unwrap() / 1000.0).into();
+    std::fs::write(&file, doctored.to_string()).unwrap();
+    let (code, stdout, stderr) = toy("kernel/gae", &["--baseline", path]);
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stdout.contains("WORSE"), "{stdout}");
+    let last = stderr.lines().last().unwrap_or_default();
+    let worse = report["rows"][0]["name"].as_str().unwrap();
+    assert!(last.starts_with("error: worse than the baseline by more than 20 %") && last.contains(worse), "{last}");
+}
+
+#[test]
+fn text_names_the_adapter_first_and_says_that_it_is_no_gpu() {
+    let (code, stdout, stderr) = toy("ceiling/fma", &[]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let first = stdout.lines().next().unwrap_or_default();
+    assert!(first.starts_with("adapter CPU engine (") && first.contains("no GPU"), "{stdout}");
+    assert!(stdout.lines().any(|line| line.starts_with("ceiling/fma ") && line.contains("GFLOP/s")), "{stdout}");
+}
+
+#[test]
+fn the_benchmark_binary_takes_the_arguments_of_the_verb() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flowmill-bench"));
+    command.env("WGPU_BACKEND", "noop").current_dir(env!("CARGO_MANIFEST_DIR"));
+    let (code, stdout, stderr) = parts(&command.args(&TOY[1..]).args(["sum_columns", "--json"]).output().unwrap());
+    assert_eq!(code, 0, "{stderr}");
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(rows(&report).len(), 2);
+    assert!(report["command"].as_str().unwrap().starts_with("flowmill-bench --num-envs 8"), "{report}");
+}
+
+#[test]
+fn the_page_holds_every_row_and_the_command_that_writes_it() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (file, page) = (at("run.json"), at("page.md"));
+    let report = json(&[&TOY[..], &["kernel/gae"]].concat());
+    std::fs::write(&file, report.to_string()).unwrap();
+    let (code, _, stderr) = parts(&run(&["bench", "--page", &page, "--from", &file]));
+    assert_eq!(code, 0, "{stderr}");
+    let text = std::fs::read_to_string(&page).unwrap();
+    assert!(text.contains(&format!("flowmill bench --page {page} --from {file}")), "{text}");
+    for row in rows(&report) {
+        assert!(text.contains(&format!("| {} |", row["name"].as_str().unwrap())), "{row}: {text}");
+    }
+}
