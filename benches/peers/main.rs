@@ -19,8 +19,7 @@ mod peer;
 mod programs;
 mod report;
 mod trainings;
-#[path = "../engines/widths.rs"]
-mod widths;
+
 mod worker;
 
 use std::path::PathBuf;

@@ -135,7 +135,7 @@ class MultiGoal:
 class Widths:
     """A quadruped's widths (48 observations) and no dynamics to speak of, as benches/engines/widths.rs has them."""
 
-    lanes, horizon = 1, 100
+    lanes, horizon = 1, 1000
 
     def __init__(self, xp, multiples):
         self.xp, self.multiples = xp, multiples  # 1 .. 48

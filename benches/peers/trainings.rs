@@ -5,7 +5,7 @@ use flowmill::algo::{Algorithm, Layer, PolicyFlowConfig, PpoConfig, to_table};
 use flowmill::env::{self, Environment};
 use serde_json::{Value, json};
 
-use crate::widths::quadruped;
+use flowmill::bench::quadruped_widths;
 
 /// Shapes: MultiGoal with its preset `quick`, MultiGoal with the networks of its preset `released`, a quadruped's widths.
 pub const SHAPES: [&str; 3] = ["multigoal", "wide", "quadruped"];
@@ -21,7 +21,7 @@ pub fn training(shape: &str, algo: &str, toy: bool) -> Result<(Environment, Algo
     let (environment, mut algorithm) = match shape {
         "multigoal" => multigoal(algo, "quick")?,
         "wide" => multigoal(algo, "released")?,
-        "quadruped" => (quadruped()?, legged(algo)?),
+        "quadruped" => (quadruped_widths()?, legged(algo)?),
         other => bail!("no shape `{other}`, expected one of {}", SHAPES.join(", ")),
     };
     let train = algorithm.train_mut();
