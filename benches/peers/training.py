@@ -133,7 +133,7 @@ class MultiGoal:
 
 
 class Widths:
-    """A quadruped's widths (48 observations) and no dynamics to speak of, as benches/engines/widths.rs has them."""
+    """A quadruped's widths (48 observations) and no dynamics to speak of, as src/bench/shapes.rs has them."""
 
     lanes, horizon = 1, 1000
 
