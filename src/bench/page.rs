@@ -41,7 +41,9 @@ What an adapter reaches at best (`ceiling/...`), every kernel of an iteration by
 whole rollouts and whole iterations.
 
 - *median* is over rounds of batches, behind a warm-up; *spread* is the distance of the quartiles over the median.
-- *GFLOP/s* and *GB/s* are counted work over time; *of ceiling* is the nearer of the two to the adapter's measured FMA rate or copy bandwidth.
+- *GFLOP/s* and *GB/s* are counted work over time; *of ceiling* is the nearer of the two to the adapter's measured FMA rate or copy bandwidth;
+  it is above 100 % where a cache holds what a kernel reads, or where other work slowed the measurement of the ceiling.
+- `policyflow_act_zero` is the whole midpoint sampler and nothing else, `velocity_forward` one evaluation of the velocity.
 - *steps/s* are environment steps of all environments together: of the environment alone with random actions, of environment and policy, of
   all, optimiser included.
 - `multigoal` is MultiGoal as released: observation 4, action 2, hidden 256-128-64, embedding 64, 10 midpoint steps, rollouts of 32 steps.
