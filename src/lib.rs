@@ -7,6 +7,7 @@
 //! In the order in which data passes through them:
 //!
 //! - [`mod@env`]: environments as folders with a manifest and a WGSL program, run in batches on the device.
+//! - [`physics`]: models of articulated bodies read from MJCF, and their dynamics after MuJoCo.
 //! - [`algo`]: PolicyFlow and PPO as graphs, their hyper-parameters and presets.
 //! - [`nn`] and [`flow`]: networks, interpolation paths, time sampling and midpoint integration, as graph builders.
 //! - [`ir`]: the compute graph, its derivatives, and its meaning in f64.
@@ -47,6 +48,7 @@ pub mod fuse;
 pub mod ir;
 pub mod kernels;
 pub mod nn;
+pub mod physics;
 pub mod plot;
 pub mod report;
 pub mod rng;
