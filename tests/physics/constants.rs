@@ -1,7 +1,5 @@
 //! Compiled models against MuJoCo's.
 
-use std::ops::RangeInclusive;
-
 use flowmill::physics::model::{Frame, JointKind, Model, Shape, Softness};
 use glam::DMat3;
 
@@ -23,11 +21,11 @@ fn constants(m: &Model) -> Numbers {
     let joints = || m.joints.iter();
     let softness = |s: &Softness| (s.reference, s.impedance);
     let parent = |p: Option<usize>| p.map_or(-1.0, |p| p as f64);
-    let extent: fn(Shape) -> RangeInclusive<usize> = |shape| match shape {
-        Shape::Plane => 1..=0,
-        Shape::Sphere => 0..=0,
-        Shape::Capsule | Shape::Cylinder => 0..=1,
-        Shape::Ellipsoid | Shape::Box => 0..=2,
+    let extent = |shape| match shape {
+        Shape::Plane => 0,
+        Shape::Sphere => 1,
+        Shape::Capsule | Shape::Cylinder => 2,
+        Shape::Ellipsoid | Shape::Box => 3,
     };
     let table: Vec<(&str, Vec<f64>)> = vec![
         ("timestep", vec![m.options.timestep]),
@@ -67,7 +65,7 @@ fn constants(m: &Model) -> Numbers {
         ("dof_damping", m.dofs.iter().map(|d| d.damping).collect()),
         ("dof_friction_loss", m.dofs.iter().map(|d| d.friction_loss).collect()),
         ("dof_inverse_weight", m.dofs.iter().map(|d| d.inverse_weight).collect()),
-        ("geom_size", m.geoms.iter().flat_map(|g| g.size.to_array()[extent(g.shape)].to_vec()).collect()),
+        ("geom_size", m.geoms.iter().flat_map(|g| g.size.to_array().into_iter().take(extent(g.shape))).collect()),
         ("geom_frame", m.geoms.iter().flat_map(|g| frame(&g.frame)).collect()),
         ("site_frame", m.sites.iter().flat_map(|s| frame(&s.frame)).collect()),
         ("tendon_range", m.tendons.iter().flat_map(|t| range(t.range)).collect()),

@@ -8,7 +8,7 @@ use flowmill::physics::model::Model;
 use serde_json::Value;
 
 /// Models of this repository, which together use everything that the reader accepts.
-pub const OWN: [&str; 6] = ["arm", "tumble", "grip", "swing", "runner", "pendula"];
+pub const OWN: [&str; 7] = ["arm", "tumble", "grip", "swing", "runner", "pendula", "shapes"];
 /// Models of dm_control's suite that have fixtures. Their files are not part of this repository.
 pub const SUITE: [&str; 12] = [
     "pendulum",

@@ -91,6 +91,7 @@ fn every_stage_in_f64_agrees_with_mujoco_to_1e_9() {
     }
 }
 
+/// The error is relative to the largest of the accelerations that cancel in the result: without constraints, and of their references.
 #[test]
 fn accelerations_in_f32_within_ten_newton_steps_agree_to_1e_4() {
     for (name, model) in models() {
@@ -99,7 +100,9 @@ fn accelerations_in_f32_within_ten_newton_steps_agree_to_1e_4() {
             let now = forward(&model, &state, &control, SolverLimits::default());
             let got = now.solution.acceleration.iter().map(|&x| f64::from(x)).collect();
             let got = Numbers::from([("acceleration".to_string(), got)]);
-            assert_close(&format!("{name}, state {index}"), &got, numbers, 1e-3, 1e-4);
+            let parts = numbers["smooth"].iter().chain(&numbers["reference"]);
+            let scale = parts.fold(1e-3, |largest: f64, x| largest.max(x.abs()));
+            assert_close(&format!("{name}, state {index}"), &got, numbers, scale, 1e-4);
         }
     }
 }

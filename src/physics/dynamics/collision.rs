@@ -43,7 +43,7 @@ pub fn touches<S: Scalar>(geoms: [&Geom; 2], poses: [&Pose<S>; 2], margin: f64) 
             vec![sphere_sphere([a.position, nearest], [first[0], second[0]], z(a).cross(z(b)))]
         }
         [Shape::Sphere, Shape::Box] => vec![sphere_box(a, b, first[0], second)],
-        [Shape::Capsule, Shape::Capsule] => capsule_capsule(a, b, first, second).to_vec(),
+        [Shape::Capsule, Shape::Capsule] => capsule_capsule(a, b, first, second, margin).to_vec(),
         // Models with other pairs are refused when they are compiled.
         _ => Vec::new(),
     }
@@ -116,8 +116,14 @@ fn sphere_box<S: Scalar>(sphere: &Pose<S>, cube: &Pose<S>, radius: f64, size: [f
     }
 }
 
-/// Closest points of the two axes; of parallel axes, both ends of the first against the second.
-fn capsule_capsule<S: Scalar>(a: &Pose<S>, b: &Pose<S>, first: [f64; 3], second: [f64; 3]) -> [Touch<S>; 2] {
+/// Closest points of the two axes. Of parallel axes the ends are tried, first those of the first capsule, until two are near.
+fn capsule_capsule<S: Scalar>(
+    a: &Pose<S>,
+    b: &Pose<S>,
+    first: [f64; 3],
+    second: [f64; 3],
+    margin: f64,
+) -> [Touch<S>; 4] {
     let one = S::of(1.0);
     let within = |x: S| x.clamp(-one, one);
     let (axis_a, axis_b) = (a.rotation.0[2], b.rotation.0[2]);
@@ -126,24 +132,33 @@ fn capsule_capsule<S: Scalar>(a: &Pose<S>, b: &Pose<S>, first: [f64; 3], second:
     let (aa, ab, bb) = (half_a.dot(half_a), -half_a.dot(half_b), half_b.dot(half_b));
     let (u, v) = (-half_a.dot(between), half_b.dot(between));
     let determinant = aa * bb - ab * ab;
-    let parallel = determinant.abs().less(S::of(1e-15));
+    // MuJoCo's threshold, and above it what is left of the difference by rounding.
+    let parallel = determinant.abs().less((S::of(8.0 * S::EPSILON) * aa * bb).max(S::of(1e-15)));
+    let on_b = |x: S| (v - x * ab) / bb;
+    let on_a = |y: S| (u - y * ab) / aa;
 
     // Parameters from -1 to 1; when one is clamped, the other follows from it.
     let safe = S::select(parallel, one, determinant);
     let (x, y) = ((bb * u - ab * v) / safe, (aa * v - ab * u) / safe);
-    let on_b = |x: S| (v - x * ab) / bb;
-    let on_a = |y: S| (u - y * ab) / aa;
-    let (above, below) = (one.less(x), x.less(-one));
-    let clamped = within(x);
-    let y = S::select(above | below, on_b(clamped), y);
-    let (over, under) = (one.less(y), y.less(-one));
-    let x = S::select(over | under, within(on_a(within(y))), clamped);
+    let outside = one.less(x.abs());
+    let x = within(x);
+    let y = S::select(outside, on_b(x), y);
+    let outside = one.less(y.abs());
     let y = within(y);
+    let x = S::select(outside, within(on_a(y)), x);
 
-    let touch = |x: S, y: S, exists: S::Mask| {
-        let ends = [a.position + half_a * x, b.position + half_b * y];
-        Touch { exists, ..sphere_sphere(ends, [first[0], second[0]], axis_a.cross(axis_b)) }
+    let ends =
+        [(one, within(on_b(one))), (-one, within(on_b(-one))), (within(on_a(one)), one), (within(on_a(-one)), -one)];
+    let mut count = S::zero();
+    let mut touch = |index: usize| {
+        let (end_x, end_y) = ends[index];
+        let (x, y) = (S::select(parallel, end_x, x), S::select(parallel, end_y, y));
+        let points = [a.position + half_a * x, b.position + half_b * y];
+        let touch = sphere_sphere(points, [first[0], second[0]], axis_a.cross(axis_b));
+        let wanted = S::mask(index == 0) | parallel;
+        let exists = wanted & count.less(S::of(2.0)) & !S::of(margin).less(touch.distance);
+        count = count + S::select(exists, one, S::zero());
+        Touch { exists, ..touch }
     };
-    let (x, y) = (S::select(parallel, one, x), S::select(parallel, within(on_b(one)), y));
-    [touch(x, y, S::mask(true)), touch(-one, within(on_b(-one)), parallel)]
+    [touch(0), touch(1), touch(2), touch(3)]
 }

@@ -57,25 +57,27 @@ fn compile(root: &Element) -> Result<Model, MjcfError> {
     model.tendons = tendons::read(root, &compiler, &classes, &model)?;
     model.actuators = actuators::read(root, &compiler, &classes, &model)?;
     let pairs = contacts::read(root, &classes, &mut model)?;
-    if let Err(ModelFault { geoms }) = model.complete(&pairs) {
-        return Err(untouchable(root, &model, geoms));
+    if let Err(fault) = model.complete(&pairs) {
+        return Err(untouchable(root, &model, fault));
     }
     model.sensors = sensors::read(root, &model)?;
     model.keyframes = keyframes::read(root, &model)?;
     Ok(model)
 }
 
-/// Two geoms that may touch and whose contact is not supported, at the place of the second.
-fn untouchable(root: &Element, model: &Model, geoms: [usize; 2]) -> MjcfError {
+/// Two geoms whose contact is not supported, at the place of the second.
+fn untouchable(root: &Element, model: &Model, fault: ModelFault) -> MjcfError {
+    let (ModelFault::Shapes(geoms) | ModelFault::Fixed(geoms)) = fault;
     let [first, second] = geoms.map(|geom| &model.geoms[geom]);
     let called = |name: &str| if name.is_empty() { "without a name".to_string() } else { format!("`{name}`") };
-    let message = format!(
-        "contacts of a {} ({}) with a {} ({}) are not supported: set `contype` and `conaffinity` to 0, or exclude the bodies",
-        first.shape,
-        called(&first.name),
-        second.shape,
-        called(&second.name)
-    );
+    let (a, b) = (called(&first.name), called(&second.name));
+    let message = match fault {
+        ModelFault::Shapes(_) => format!(
+            "contacts of a {} ({a}) with a {} ({b}) are not supported: set `contype` and `conaffinity` to 0, or exclude the bodies",
+            first.shape, second.shape
+        ),
+        ModelFault::Fixed(_) => format!("is paired with the geom {a}, against which it does not move"),
+    };
     find_geom(root, &second.name).unwrap_or(root).error(message)
 }
 

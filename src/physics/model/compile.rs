@@ -5,18 +5,20 @@ use super::parts::TendonPath;
 use super::pattern::Pattern;
 use super::{Model, weights};
 
-/// Two geoms that may touch and whose contact is not supported.
+/// Two geoms whose contact is not supported, the one with the earlier shape first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ModelFault {
-    /// The geoms, that with the earlier shape first.
-    pub geoms: [usize; 2],
+pub enum ModelFault {
+    /// They may touch, and contacts of their shapes are not computed.
+    Shapes([usize; 2]),
+    /// They are an explicit pair and do not move against each other.
+    Fixed([usize; 2]),
 }
 
 impl Model {
     /// Fills in all that follows from bodies, joints, geoms, tendons and `explicit` pairs.
     ///
     /// # Errors
-    /// Two geoms that may touch and whose contact is not supported.
+    /// Two geoms whose contact is not supported.
     pub(in crate::physics) fn complete(&mut self, explicit: &[Pair]) -> Result<(), ModelFault> {
         self.link_tree();
         for index in 0..self.tendons.len() {

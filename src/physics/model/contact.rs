@@ -93,9 +93,12 @@ pub(super) fn pairs(model: &Model, explicit: &[Pair]) -> Result<Vec<Pair>, Model
             continue;
         }
         if !supported(first.shape, second.shape) {
-            return Err(ModelFault { geoms: pair.geoms });
+            return Err(ModelFault::Shapes(pair.geoms));
         }
         pair.chain = chain(model, first.body, second.body);
+        if pair.chain.is_empty() {
+            return Err(ModelFault::Fixed(pair.geoms));
+        }
     }
     pairs.retain(|pair| model.geoms[pair.geoms[1]].shape != Shape::Plane);
     pairs.sort_by_key(|pair| pair.geoms);
