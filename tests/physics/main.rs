@@ -2,4 +2,7 @@
 
 mod constants;
 mod fixture;
+mod laws;
+mod mutations;
+mod refusals;
 mod stages;
