@@ -5,7 +5,7 @@
     v/bin/python tests/reference/physics_fixtures.py --check    # computes them anew and compares with the files
 
 The models are those of tests/fixtures/physics/models and, read from the dm_control package, twelve of its suite (of `finger`
-the cylinders, which are decoration, do not collide here). A fixture is a set of numbers: the compiled constants, and for a few
+the cylinders, which are decoration, do not collide here; `swimmer` has six links). A fixture is a set of numbers: the compiled constants, and for a few
 states of random rollouts every stage of the step. MuJoCo's solver runs to convergence. Contacts are sorted by their geoms.
 """
 
@@ -27,15 +27,21 @@ TOLERANCE = 1e-9
 
 
 def suite_path(name, folder):
-    """The file of a model of dm_control; for `finger` an edited copy in `folder`."""
+    """The file of a model of dm_control; for `finger` and `swimmer`, which has six links, a copy in `folder`."""
     import dm_control.suite
 
     source = os.path.join(os.path.dirname(dm_control.suite.__file__), f"{name}.xml")
-    if name != "finger":
+    if name == "finger":
+        text = open(source).read().replace('type="cylinder"', 'type="cylinder" contype="0" conaffinity="0"')
+    elif name == "swimmer":
+        from dm_control.suite import swimmer
+
+        text = swimmer.get_model_and_assets(6)[0]
+        text = text.decode() if isinstance(text, bytes) else text
+    else:
         return source
-    text = open(source).read().replace('type="cylinder"', 'type="cylinder" contype="0" conaffinity="0"')
     text = text.replace("./common/", os.path.join(os.path.dirname(source), "common") + "/")
-    path = os.path.join(folder, "finger.xml")
+    path = os.path.join(folder, f"{name}.xml")
     open(path, "w").write(text)
     return path
 
@@ -82,8 +88,8 @@ def constants(m):
         "joint_margin": m.jnt_margin,
         "joint_stiffness": m.jnt_stiffness,
         "joint_force_range": limited(m.jnt_actfrclimited, m.jnt_actfrcrange),
-        "joint_solref": m.jnt_solref,
-        "joint_solimp": m.jnt_solimp,
+        "joint_solref": m.jnt_solref[m.jnt_limited > 0],
+        "joint_solimp": m.jnt_solimp[m.jnt_limited > 0],
         "dof_parent": m.dof_parentid,
         "dof_armature": m.dof_armature,
         "dof_damping": m.dof_damping,
