@@ -16,7 +16,7 @@
 //! - [`engine`]: adapters, buffers, kernels, recordings, and the two engines that execute them, on a GPU and on the CPU.
 //! - [`simd`]: vectors of CPUs, their mathematics and the matrix product.
 //! - [`train`]: memory layout, the iteration as a recording, metrics, checkpoints, evaluation.
-//! - [`report`] and [`plot`]: what a run writes, prints and draws.
+//! - [`report`] and [`plot`]: what a run writes, prints and draws; [`numpy`]: arrays in and out.
 //!
 //! ```no_run
 //! use flowmill::algo::{Algorithm, Layer};
@@ -48,6 +48,7 @@ pub mod fuse;
 pub mod ir;
 pub mod kernels;
 pub mod nn;
+pub mod numpy;
 pub mod physics;
 pub mod plot;
 pub mod report;

@@ -19,6 +19,7 @@ mod plot;
 mod policy;
 mod rows;
 mod session;
+mod simulate;
 mod train;
 
 use std::process::ExitCode;
@@ -51,6 +52,7 @@ enum Verb {
     Check(check::Args),
     Kernels(kernels::Args),
     Gradient(gradient::Args),
+    Simulate(simulate::Args),
 }
 
 /// Parses the command line, runs the verb and reports its failure in one line.
@@ -69,6 +71,7 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::run(&args, &out),
         Verb::Kernels(args) => kernels::run(&args, &out),
         Verb::Gradient(args) => gradient::run(&args, &out),
+        Verb::Simulate(args) => simulate::run(&args, &out),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

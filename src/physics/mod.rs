@@ -3,7 +3,9 @@
 //! - [`mjcf`] reads a model file (MJCF) and refuses what is not supported.
 //! - [`model`] is the compiled model: plain numbers.
 //! - [`dynamics`] is the step, written once for any scalar.
+//! - [`rollout`] steps many states under given controls.
 
 pub mod dynamics;
 pub mod mjcf;
 pub mod model;
+pub mod rollout;

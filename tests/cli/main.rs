@@ -1,6 +1,7 @@
 //! The command line as a user meets it: the binary is run, and its output, files and exit codes are looked at.
 
 mod bad_input;
+mod simulate;
 mod support;
 mod training;
 mod verbs;

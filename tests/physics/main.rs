@@ -6,3 +6,4 @@ mod laws;
 mod mutations;
 mod refusals;
 mod stages;
+mod tracing;

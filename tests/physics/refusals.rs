@@ -64,6 +64,12 @@ fn every_refusal_is_one_line_with_place_element_and_what_was_expected() {
             "<default>: class `a` is defined twice, or inside itself",
         ),
         (message("<mujoco><actuator><motor joint='j'/></actuator></mujoco>"), "`joint` names the unknown joint `j`"),
+        (
+            message(
+                "<mujoco><worldbody><site name='s' type='box'/></worldbody><sensor><touch site='s'/></sensor></mujoco>",
+            ),
+            "<touch>: `site` of a touch sensor must be a sphere or an ellipsoid",
+        ),
         (message("<mujoco><actuator><muscle/></actuator></mujoco>"), "<muscle>: is not supported inside <actuator>"),
         (message("<mujoco><keyframe><key qpos='1'/></keyframe></mujoco>"), "expected"),
         (message("<mujoco><include file='nowhere.xml'/></mujoco>"), "<include>: nowhere.xml"),

@@ -72,7 +72,7 @@ fn touch<S: Scalar>(model: &Model, now: &Forward<S>, site: &Site) -> S {
     sum
 }
 
-/// Whether a ray from a point, or the point itself, meets a site's volume. Sites that are not spheres count as the ellipsoid of their half axes.
+/// Whether a ray from a point, or the point itself, meets a site's volume, a sphere or an ellipsoid.
 fn ray_hits<S: Scalar>(site: &Site, point: Vec3<S>, ray: Vec3<S>) -> S::Mask {
     let half = match site.shape {
         Shape::Sphere => [site.size.x; 3],

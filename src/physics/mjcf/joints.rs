@@ -48,13 +48,14 @@ pub(super) fn read(at: &Attributes, compiler: &Compiler, around: Pose) -> Result
         return Err(at.element.error("`axis` has no length"));
     }
     let position = DVec3::from(at.vector::<3>("pos")?.unwrap_or([0.0; 3]));
-    let mut range = at.limits("range", "limited", compiler.automatic_limits)?.map(|range| range.map(convert));
-    match (kind, range) {
-        (JointKind::Free, Some(_)) => range = None,
-        (JointKind::Ball, Some([low, _])) if low != 0.0 => {
-            return Err(at.element.error("`range` of a ball joint must begin at 0"));
-        }
-        _ => {}
+    let range = match kind {
+        JointKind::Free => None, // never limited, whatever its class says
+        _ => at.limits("range", "limited", compiler.automatic_limits)?.map(|range| range.map(convert)),
+    };
+    if let (JointKind::Ball, Some([low, _])) = (kind, range)
+        && low != 0.0
+    {
+        return Err(at.element.error("`range` of a ball joint must begin at 0"));
     }
     let joint = Joint {
         name: at.name(),

@@ -4,7 +4,7 @@ use super::MjcfError;
 use super::attributes::Attributes;
 use super::document::Element;
 use super::names;
-use crate::physics::model::{JointKind, Model, Object, Sensor, SensorKind};
+use crate::physics::model::{JointKind, Model, Object, Sensor, SensorKind, Shape};
 
 /// Reads all `sensor` sections.
 pub(super) fn read(root: &Element, model: &Model) -> Result<Vec<Sensor>, MjcfError> {
@@ -20,7 +20,13 @@ fn sensor(at: &Attributes, model: &Model) -> Result<Sensor, MjcfError> {
         "framexaxis" => SensorKind::Axis(object(at, model)?, 0),
         "frameyaxis" => SensorKind::Axis(object(at, model)?, 1),
         "framezaxis" => SensorKind::Axis(object(at, model)?, 2),
-        "touch" => SensorKind::Touch(names::site(at, "site", model)?),
+        "touch" => {
+            let site = names::site(at, "site", model)?;
+            if !matches!(model.sites[site].shape, Shape::Sphere | Shape::Ellipsoid) {
+                return Err(at.element.error("`site` of a touch sensor must be a sphere or an ellipsoid"));
+            }
+            SensorKind::Touch(site)
+        }
         "velocimeter" => SensorKind::LinearVelocity(names::site(at, "site", model)?),
         "gyro" => SensorKind::AngularVelocity(names::site(at, "site", model)?),
         "subtreelinvel" => SensorKind::SubtreeVelocity(names::body(at, "body", model)?),
