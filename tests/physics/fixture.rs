@@ -8,7 +8,7 @@ use flowmill::physics::model::Model;
 use serde_json::Value;
 
 /// Models of this repository, which together use everything that the reader accepts.
-pub const OWN: [&str; 7] = ["arm", "tumble", "grip", "swing", "runner", "pendula", "shapes"];
+pub const OWN: [&str; 9] = ["arm", "tumble", "grip", "swing", "runner", "pendula", "shapes", "notations", "mixture"];
 /// Models of dm_control's suite that have fixtures. Their files are not part of this repository; those of its environments, with
 /// the same numbers, are tested where they are there.
 pub const SUITE: [&str; 12] = [

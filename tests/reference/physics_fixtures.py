@@ -20,7 +20,7 @@ import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIXTURES = os.path.normpath(os.path.join(HERE, "..", "fixtures", "physics"))
-OWN = "arm tumble grip swing runner pendula shapes".split()
+OWN = "arm tumble grip swing runner pendula shapes notations mixture".split()
 SUITE = "pendulum cartpole acrobot point_mass reacher ball_in_cup finger cheetah hopper walker fish swimmer".split()
 STATES = 4  # of each model
 TOLERANCE = 1e-9
