@@ -171,3 +171,43 @@ fn crossing_capsule_axes_push_along_their_common_normal() {
     assert!((contact.touch.distance + 0.2).abs() < 1e-12);
     assert!((contact.touch.normal.0[1].abs() - 1.0).abs() < 1e-12, "{:?}", contact.touch.normal);
 }
+
+#[test]
+fn a_ball_inside_a_box_is_pushed_out_through_the_nearest_face() {
+    let model = model(
+        "<mujoco><worldbody><geom type='box' size='0.5 0.4 0.3'/><body pos='0.1 -0.35 0'><freejoint/><geom size='0.1'/></body>
+         </worldbody></mujoco>",
+    );
+    let now = forward(&model, &State::<f64>::initial(&model), &[], CONVERGED);
+    let touch = &now.constraints.contacts[0].touch;
+    // 0.05 below the face y = -0.4 with its centre; the normal points from the ball into the box.
+    assert!((touch.distance + 0.15).abs() < 1e-12, "{touch:?}");
+    let want = [[0.0, 1.0, 0.0], [0.1, -0.325, 0.0]];
+    for (got, want) in [touch.normal.0, touch.point.0].iter().flatten().zip(want.iter().flatten()) {
+        assert!((got - want).abs() < 1e-12, "{touch:?}");
+    }
+}
+
+#[test]
+fn a_touch_sensor_counts_contacts_inside_it_and_those_whose_force_points_at_it() {
+    let text = |site: &str| {
+        format!(
+            "<mujoco><worldbody><geom type='plane' size='1 1 1'/><body pos='0 0 0.1'><freejoint/><geom size='0.1' mass='2'/>
+               <site name='s' {site}/></body></worldbody><sensor><touch site='s'/></sensor></mujoco>"
+        )
+    };
+    let weight = 2.0 * 9.81;
+    for (site, want) in [
+        ("pos='0 0 -0.1' size='0.02'", weight),
+        ("pos='0 0 -0.2' size='0.02'", weight),
+        ("pos='0 0 0' size='0.02'", 0.0),
+        ("pos='0.05 0 -0.2' size='0.02'", 0.0),
+        ("pos='0.05 0 -0.2' size='0.06 0.01 0.01' type='ellipsoid'", weight),
+    ] {
+        let model = model(&text(site));
+        let state = run(&model, &State::initial(&model), 1000);
+        let now = forward(&model, &state, &[], CONVERGED);
+        let got = sensors(&model, &state, &now)[0];
+        assert!((got - want).abs() < 1e-3, "{site}: {got}, expected {want}");
+    }
+}
