@@ -74,8 +74,8 @@ pub fn suite(name: &str) -> Option<Model> {
     Some(mjcf::parse(&text, &path.display().to_string()).unwrap())
 }
 
-/// The model of an environment of this repository, where it is there. It has the bodies of the suite's, and of geoms, sites and sensors
-/// only those that a task needs.
+/// The model of an environment of this repository, where it is there. It has the bodies of the suite's, and of
+/// geoms, sites and sensors only those that a task needs.
 fn environment(name: &str) -> Option<Model> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("envs/models").join(format!("{name}.xml"));
     path.exists().then(|| mjcf::read(path).unwrap())

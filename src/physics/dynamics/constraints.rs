@@ -1,7 +1,7 @@
 //! Constraints on the acceleration: dry friction, limits and contacts, each as a direction, a reference and a weight.
 //!
-//! The solver minimises ½ (a - a₀)ᵀ M (a - a₀) + Σ s(J a - reference). Every constraint that can be active has its place; an inactive
-//! one has weight 0.
+//! The solver minimises ½ (a - a₀)ᵀ M (a - a₀) + Σ s(J a - reference). Every constraint that can be active
+//! has its place; an inactive one has weight 0.
 
 use super::compliance::{Compliance, regulariser};
 use super::kinematics::{Pose, Position, quaternion};

@@ -1,7 +1,7 @@
 //! Free bodies that nothing hangs on, under `implicitfast`: their gyroscopic forces are implicit too.
 //!
-//! Such a body's six rows of the mass matrix stand alone, so the unsymmetric system M - h ∂force/∂qvel + h ∂bias/∂qvel is solved for
-//! each by itself.
+//! Such a body's six rows of the mass matrix stand alone, so the unsymmetric system
+//! M - h ∂force/∂qvel + h ∂bias/∂qvel is solved for each by itself.
 
 use super::inertia::Velocity;
 use super::kinematics::Position;

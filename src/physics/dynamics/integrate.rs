@@ -43,8 +43,8 @@ pub(super) fn with_damping<'m, S: Scalar>(model: &'m Model, mass: &Symmetric<'m,
     matrix
 }
 
-/// M - h ∂force/∂qvel without Coriolis terms, symmetric: what `implicitfast` solves with. As in MuJoCo, entries that M does not have
-/// are dropped: those of tendons and actuators between branches.
+/// M - h ∂force/∂qvel without Coriolis terms, symmetric: what `implicitfast` solves with. As in MuJoCo, entries
+/// that M does not have are dropped: those of tendons and actuators between branches.
 pub(super) fn with_velocity_forces<'m, S: Scalar>(
     model: &'m Model,
     mass: &Symmetric<'m, S>,
