@@ -7,6 +7,7 @@
 //! In the order in which data passes through them:
 //!
 //! - [`mod@env`]: environments as folders with a manifest and a WGSL program, run in batches on the device.
+//! - [`physics`]: models of articulated bodies read from MJCF, and their dynamics after MuJoCo.
 //! - [`algo`]: PolicyFlow and PPO as graphs, their hyper-parameters and presets.
 //! - [`nn`] and [`flow`]: networks, interpolation paths, time sampling and midpoint integration, as graph builders.
 //! - [`ir`]: the compute graph, its derivatives, and its meaning in f64.
@@ -18,6 +19,7 @@
 //! - [`bench`]: what an adapter can do at best.
 //! - [`profile`]: where the time of an iteration goes.
 //! - [`report`] and [`plot`]: what a run writes, prints and draws.
+//! - [`report`] and [`plot`]: what a run writes, prints and draws; [`numpy`]: arrays in and out.
 //!
 //! ```no_run
 //! use flowmill::algo::{Algorithm, Layer};
@@ -50,6 +52,8 @@ pub mod fuse;
 pub mod ir;
 pub mod kernels;
 pub mod nn;
+pub mod numpy;
+pub mod physics;
 pub mod plot;
 pub mod profile;
 pub mod report;

@@ -88,9 +88,10 @@ fn wgpu_is_named_only_under_src_engine_gpu() {
 }
 
 #[test]
-fn the_graph_and_the_engine_use_no_other_module_of_the_crate() {
+fn the_graph_the_engine_and_physics_use_no_other_module_of_the_crate() {
     let own = |own: &str, line: &str| leaves_module(own, line);
     assert_eq!(offences(&files_below("src/ir"), |line| own("ir", line)), [""; 0]);
+    assert_eq!(offences(&files_below("src/physics"), |line| own("physics", line)), [""; 0]);
     // The CPU engine picks an instruction set.
     let engine = |line: &str| own("engine", &line.replace("crate::simd::", ""));
     assert_eq!(offences(&files_below("src/engine"), engine), [""; 0]);

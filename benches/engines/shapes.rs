@@ -1,11 +1,10 @@
 //! The two shapes that are timed, as trainers whose one recording holds both jobs.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use flowmill::algo::{Algorithm, Layer, PolicyFlowConfig, Spaces};
 use flowmill::bench::quadruped_widths;
-use flowmill::engine::{Command, Dispatch, Engine, Recording};
+use flowmill::engine::{Command, Engine, Recording};
 use flowmill::env::{self, Environment};
-use flowmill::fuse::TileArgs;
 use flowmill::train::{TrainOptions, Trainer};
 
 /// Names of the shapes: A is MultiGoal with the preset `quick` and mish, B has the widths of a quadruped.
@@ -73,26 +72,23 @@ pub struct Bench {
 impl Bench {
     pub fn new(engine: Engine, name: &str, rows: usize) -> Result<Self> {
         let (environment, algorithm) = shape(name, rows)?;
-        let trainer = Trainer::new(engine, environment, TrainOptions { algorithm, seed: 1 })?;
+        let mut trainer = Trainer::new(engine, environment, TrainOptions { algorithm, seed: 1 })?;
         let (collect, learn) = trainer.recordings();
-        let sampler = policy(&scope(&collect, "rollout")?).context("no policy in the rollout")?;
-        let steps = scope(&learn, "update")?;
+        let engine = trainer.engine();
+        let sampler = kernels(engine, &collect, |name| name.ends_with("_act"));
+        let steps = kernels(engine, &learn, |name| name != "sum_columns");
+        if sampler.commands().len() != 1 {
+            bail!("a rollout of one step has {} dispatches of the policy, expected 1", sampler.commands().len());
+        }
         Ok(Self { trainer, collect, sampler, steps })
     }
 }
 
-/// The commands of a scope.
-fn scope(recording: &Recording, name: &'static str) -> Result<Recording> {
-    let begin = recording.commands().iter().position(|c| *c == Command::BeginScope(name));
-    let begin = begin.with_context(|| format!("no scope `{name}`"))?;
-    let length = recording.commands()[begin..].iter().position(|c| *c == Command::EndScope);
-    let end = length.with_context(|| format!("scope `{name}` has no end"))? + begin;
-    Ok(recording.filtered(|index, _| index > begin && index < end))
-}
-
-/// The first dispatch of a graph's kernel.
-fn policy(recording: &Recording) -> Option<Recording> {
-    let is_graph = |d: &Dispatch| recording.bytes(d.immediates).len() == size_of::<TileArgs>();
-    let found = recording.commands().iter().position(|c| matches!(c, Command::Dispatch(d) if is_graph(d)))?;
-    Some(recording.filtered(|index, _| index == found))
+/// The dispatches of the kernels whose names are wanted.
+fn kernels(engine: &Engine, recording: &Recording, wanted: fn(&str) -> bool) -> Recording {
+    let is_wanted = |command: &Command| match command {
+        Command::Dispatch(dispatch) => engine.description(dispatch.kernel).is_some_and(|desc| wanted(&desc.name)),
+        _ => false,
+    };
+    recording.filtered(|index, _| is_wanted(&recording.commands()[index]))
 }

@@ -25,6 +25,7 @@ mod rows;
 #[cfg(target_os = "linux")]
 mod runtime;
 mod session;
+mod simulate;
 mod train;
 
 use std::ffi::OsString;
@@ -60,6 +61,7 @@ enum Verb {
     Kernels(kernels::Args),
     Gradient(gradient::Args),
     Bench(bench::Args),
+    Simulate(simulate::Args),
 }
 
 /// Parses the command line, runs the verb and reports its failure in one line. `verb` goes in front of what was typed:
@@ -85,6 +87,7 @@ pub fn main(verb: Option<&str>) -> ExitCode {
         Verb::Kernels(args) => kernels::run(&args, &out),
         Verb::Gradient(args) => gradient::run(&args, &out),
         Verb::Bench(args) => bench::run(&args, &out),
+        Verb::Simulate(args) => simulate::run(&args, &out),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

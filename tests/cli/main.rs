@@ -3,6 +3,7 @@
 mod bad_input;
 mod bench;
 mod profile;
+mod simulate;
 mod support;
 mod training;
 mod verbs;

@@ -1,0 +1,164 @@
+//! Where two geoms touch: distance, point and normal, for each pair of shapes.
+//!
+//! A pair has a fixed number of possible contacts; those that are not there have their mask unset.
+
+use super::kinematics::Pose;
+use super::linear::Vec3;
+use super::scalar::Scalar;
+use crate::physics::model::{Geom, Shape};
+
+/// A possible contact.
+#[derive(Debug, Clone, Copy)]
+pub struct Touch<S: Scalar> {
+    /// Distance of the surfaces, negative in penetration.
+    pub distance: S,
+    /// The point midway between them.
+    pub point: Vec3<S>,
+    /// Unit normal from the first geom to the second.
+    pub normal: Vec3<S>,
+    /// A direction that the first tangent should have.
+    pub tangent: Option<Vec3<S>>,
+    /// Whether it exists, apart from its distance.
+    pub exists: S::Mask,
+}
+
+/// All possible contacts of two geoms, the one with the earlier shape first. `margin` is the distance at which they begin.
+pub fn touches<S: Scalar>(geoms: [&Geom; 2], poses: [&Pose<S>; 2], margin: f64) -> Vec<Touch<S>> {
+    let [a, b] = poses;
+    let [first, second] = geoms.map(|geom| geom.size.to_array());
+    let z = |pose: &Pose<S>| pose.rotation.0[2];
+    match geoms.map(|geom| geom.shape) {
+        [Shape::Plane, Shape::Sphere] => vec![plane_sphere(a, b.position, second[0], None)],
+        [Shape::Plane, Shape::Capsule] => {
+            let half = z(b) * S::of(second[1]);
+            [b.position + half, b.position - half].map(|end| plane_sphere(a, end, second[0], Some(z(b)))).to_vec()
+        }
+        [Shape::Plane, Shape::Box] => plane_box(a, b, second, margin),
+        [Shape::Sphere, Shape::Sphere] => {
+            vec![sphere_sphere([a.position, b.position], [first[0], second[0]], z(a).cross(z(b)))]
+        }
+        [Shape::Sphere, Shape::Capsule] => {
+            let along = (a.position - b.position).dot(z(b)).clamp(S::of(-second[1]), S::of(second[1]));
+            let nearest = b.position + z(b) * along;
+            vec![sphere_sphere([a.position, nearest], [first[0], second[0]], z(a).cross(z(b)))]
+        }
+        [Shape::Sphere, Shape::Box] => vec![sphere_box(a, b, first[0], second)],
+        [Shape::Capsule, Shape::Capsule] => capsule_capsule(a, b, first, second, margin).to_vec(),
+        // Models with other pairs are refused when they are compiled.
+        _ => Vec::new(),
+    }
+}
+
+fn plane_sphere<S: Scalar>(plane: &Pose<S>, centre: Vec3<S>, radius: f64, tangent: Option<Vec3<S>>) -> Touch<S> {
+    let normal = plane.rotation.0[2];
+    let distance = (centre - plane.position).dot(normal) - S::of(radius);
+    let point = centre - normal * (S::of(radius) + distance * S::of(0.5));
+    Touch { distance, point, normal, tangent, exists: S::mask(true) }
+}
+
+/// The corners on the lower side, at most four, in the order of their signs.
+fn plane_box<S: Scalar>(plane: &Pose<S>, cube: &Pose<S>, size: [f64; 3], margin: f64) -> Vec<Touch<S>> {
+    let normal = plane.rotation.0[2];
+    let height = (cube.position - plane.position).dot(normal);
+    let mut count = S::zero();
+    let mut corner = |index: usize| {
+        let sign = |k: usize| if index >> k & 1 == 1 { size[k] } else { -size[k] };
+        let offset = cube.rotation.apply(Vec3([0, 1, 2].map(|k| S::of(sign(k)))));
+        let along = normal.dot(offset);
+        let distance = height + along;
+        let exists = !S::zero().less(along) & !S::of(margin).less(distance) & count.less(S::of(4.0));
+        count = count + S::select(exists, S::of(1.0), S::zero());
+        let point = cube.position + offset - normal * (distance * S::of(0.5));
+        Touch { distance, point, normal, tangent: None, exists }
+    };
+    (0..8).map(&mut corner).collect()
+}
+
+/// `sideways` gives the normal of two spheres with one centre.
+fn sphere_sphere<S: Scalar>([a, b]: [Vec3<S>; 2], [ra, rb]: [f64; 2], sideways: Vec3<S>) -> Touch<S> {
+    let (_, sideways) = sideways.direction(1e-15, Vec3([S::of(1.0), S::zero(), S::zero()]));
+    let (length, normal) = (b - a).direction(4.0 * S::EPSILON, sideways);
+    let distance = length - S::of(ra + rb);
+    let point = a + normal * (S::of(ra) + distance * S::of(0.5));
+    Touch { distance, point, normal, tangent: None, exists: S::mask(true) }
+}
+
+fn sphere_box<S: Scalar>(sphere: &Pose<S>, cube: &Pose<S>, radius: f64, size: [f64; 3]) -> Touch<S> {
+    let radius = S::of(radius);
+    let centre = cube.rotation.apply_transposed(sphere.position - cube.position);
+    let nearest = Vec3(std::array::from_fn(|k| centre.0[k].clamp(S::of(-size[k]), S::of(size[k]))));
+    // Outside: towards the nearest point of the box.
+    let tiny = 4.0 * S::EPSILON;
+    let (gap, outward) = (nearest - centre).direction(tiny, Vec3::zero());
+    let middle = (nearest + centre + outward * radius) * S::of(0.5);
+    // Inside: away from the nearest face.
+    let mut depth = S::of(2.0 * (size[0] + size[1] + size[2]));
+    let mut inward = Vec3::zero();
+    for (k, &half) in size.iter().enumerate() {
+        for side in [-1.0, 1.0] {
+            let to_face = (S::of(side * half) - centre.0[k]).abs();
+            let closer = to_face.less(depth);
+            depth = S::select(closer, to_face, depth);
+            let mut direction = Vec3::zero();
+            direction.0[k] = S::of(-side);
+            inward = Vec3::select(closer, direction, inward);
+        }
+    }
+    let inside = !S::of(tiny).less(gap);
+    let point = Vec3::select(inside, centre + inward * ((radius - depth) * S::of(0.5)), middle);
+    let normal = Vec3::select(inside, inward, outward);
+    Touch {
+        distance: S::select(inside, -depth, gap) - radius,
+        point: cube.point(point),
+        normal: cube.rotation.apply(normal),
+        tangent: None,
+        exists: S::mask(true),
+    }
+}
+
+/// Closest points of the two axes. Of parallel axes the ends are tried, first those of the first capsule, until two are near.
+fn capsule_capsule<S: Scalar>(
+    a: &Pose<S>,
+    b: &Pose<S>,
+    first: [f64; 3],
+    second: [f64; 3],
+    margin: f64,
+) -> [Touch<S>; 4] {
+    let one = S::of(1.0);
+    let within = |x: S| x.clamp(-one, one);
+    let (axis_a, axis_b) = (a.rotation.0[2], b.rotation.0[2]);
+    let (half_a, half_b) = (axis_a * S::of(first[1]), axis_b * S::of(second[1]));
+    let between = a.position - b.position;
+    let (aa, ab, bb) = (half_a.dot(half_a), -half_a.dot(half_b), half_b.dot(half_b));
+    let (u, v) = (-half_a.dot(between), half_b.dot(between));
+    let determinant = aa * bb - ab * ab;
+    // MuJoCo's threshold, and above it what is left of the difference by rounding.
+    let parallel = determinant.abs().less((S::of(8.0 * S::EPSILON) * aa * bb).max(S::of(1e-15)));
+    let on_b = |x: S| (v - x * ab) / bb;
+    let on_a = |y: S| (u - y * ab) / aa;
+
+    // Parameters from -1 to 1; when one is clamped, the other follows from it.
+    let safe = S::select(parallel, one, determinant);
+    let (x, y) = ((bb * u - ab * v) / safe, (aa * v - ab * u) / safe);
+    let outside = one.less(x.abs());
+    let x = within(x);
+    let y = S::select(outside, on_b(x), y);
+    let outside = one.less(y.abs());
+    let y = within(y);
+    let x = S::select(outside, within(on_a(y)), x);
+
+    let ends =
+        [(one, within(on_b(one))), (-one, within(on_b(-one))), (within(on_a(one)), one), (within(on_a(-one)), -one)];
+    let mut count = S::zero();
+    let mut touch = |index: usize| {
+        let (end_x, end_y) = ends[index];
+        let (x, y) = (S::select(parallel, end_x, x), S::select(parallel, end_y, y));
+        let points = [a.position + half_a * x, b.position + half_b * y];
+        let touch = sphere_sphere(points, [first[0], second[0]], axis_a.cross(axis_b));
+        let wanted = S::mask(index == 0) | parallel;
+        let exists = wanted & count.less(S::of(2.0)) & !S::of(margin).less(touch.distance);
+        count = count + S::select(exists, one, S::zero());
+        Touch { exists, ..touch }
+    };
+    [touch(0), touch(1), touch(2), touch(3)]
+}

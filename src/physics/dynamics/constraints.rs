@@ -1,0 +1,238 @@
+//! Constraints on the acceleration: dry friction, limits and contacts, each as a direction, a reference and a weight.
+//!
+//! The solver minimises ½ (a - a₀)ᵀ M (a - a₀) + Σ s(J a - reference). Every constraint that can be active
+//! has its place; an inactive one has weight 0.
+
+use super::compliance::{Compliance, regulariser};
+use super::kinematics::{Pose, Position, quaternion};
+use super::linear::Vec3;
+use super::scalar::Scalar;
+use super::tendon::Line;
+use crate::physics::model::{Cone, JointKind, Model, Pair, Softness};
+
+use super::collision::{Touch, touches};
+
+/// A constraint along one direction.
+#[derive(Debug, Clone)]
+pub struct Row<S> {
+    /// J: degrees of freedom and coefficients.
+    pub terms: Vec<(usize, S)>,
+    /// 1 / R, or 0 where it is not active.
+    pub weight: S,
+    /// Reference acceleration.
+    pub reference: S,
+    /// The largest force of dry friction; `None` for a limit, which only pushes.
+    pub friction: Option<f64>,
+}
+
+/// How the directions of a contact act together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Law {
+    /// The normal only.
+    Frictionless,
+    /// Four edges normal ± friction · tangent.
+    Pyramid([f64; 2]),
+    /// A cone; the number is the ratio of impedances.
+    Cone([f64; 2], f64),
+}
+
+/// A contact: a normal and two tangents.
+#[derive(Debug, Clone)]
+pub struct Contact<S: Scalar> {
+    /// Index of the pair of geoms.
+    pub pair: usize,
+    /// Where they touch.
+    pub touch: Touch<S>,
+    /// Normal and tangents.
+    pub frame: [Vec3<S>; 3],
+    /// J: degrees of freedom and their coefficients in the three directions.
+    pub terms: Vec<(usize, [S; 3])>,
+    /// 1 / R of the normal (of each edge for a pyramid), or 0 where the contact is not active.
+    pub weight: S,
+    /// Reference accelerations; an edge's is that of the normal ± friction · that of the tangent.
+    pub reference: [S; 3],
+    /// How the directions act together.
+    pub law: Law,
+}
+
+/// All constraints of a state.
+#[derive(Debug, Clone)]
+pub struct Constraints<S: Scalar> {
+    /// Dry friction, then limits.
+    pub rows: Vec<Row<S>>,
+    /// Contacts. Those that are active nowhere are left out.
+    pub contacts: Vec<Contact<S>>,
+}
+
+impl<S: Scalar> Constraints<S> {
+    /// Finds them. `qpos` [nq], `qvel` [nv]
+    pub fn new(model: &Model, qpos: &[S], qvel: &[S], position: &Position<S>, tendons: &[Line<S>]) -> Self {
+        let enabled = &model.options.enabled;
+        let mut found = Self { rows: Vec::new(), contacts: Vec::new() };
+        if !enabled.constraint {
+            return found;
+        }
+        if enabled.friction_loss {
+            found.add_friction(model, qvel, tendons);
+        }
+        if enabled.limit {
+            found.add_joint_limits(model, qpos, qvel);
+            found.add_tendon_limits(model, qvel, tendons);
+        }
+        let poses = geom_poses(model, position);
+        for (index, pair) in model.pairs.iter().enumerate() {
+            let [a, b] = pair.geoms;
+            for touch in touches([&model.geoms[a], &model.geoms[b]], [&poses[a], &poses[b]], pair.margin) {
+                // Marked branch: most pairs are apart.
+                if S::any(touch.exists & touch.distance.less(S::of(pair.margin))) {
+                    found.contacts.push(contact(model, index, touch, position, qvel));
+                }
+            }
+        }
+        found
+    }
+
+    fn add_friction(&mut self, model: &Model, qvel: &[S], tendons: &[Line<S>]) {
+        let mut add = |terms: &[(usize, S)], velocity: S, softness: &Softness, inverse_weight, loss| {
+            let compliance = Compliance::new(softness, &model.options);
+            let weight = S::of(1.0) / regulariser(compliance.impedance(S::zero()), inverse_weight);
+            let reference = compliance.friction_reference(velocity);
+            self.rows.push(Row { terms: terms.to_vec(), weight, reference, friction: Some(loss) });
+        };
+        for (i, dof) in model.dofs.iter().enumerate().filter(|(_, dof)| dof.friction_loss > 0.0) {
+            add(&[(i, S::of(1.0))], qvel[i], &dof.friction, dof.inverse_weight, dof.friction_loss);
+        }
+        for (tendon, line) in model.tendons.iter().zip(tendons).filter(|(tendon, _)| tendon.friction_loss > 0.0) {
+            let velocity = line.velocity(qvel);
+            add(&line.terms, velocity, &tendon.friction, tendon.inverse_weight, tendon.friction_loss);
+        }
+    }
+
+    fn add_joint_limits(&mut self, model: &Model, qpos: &[S], qvel: &[S]) {
+        for joint in &model.joints {
+            let Some([low, high]) = joint.range else { continue };
+            let mut add = |terms: Vec<(usize, S)>, distance: S| {
+                let line = Line { length: distance, terms };
+                let weight = model.dofs[joint.dof].inverse_weight;
+                self.rows.push(limit(model, line, qvel, joint.margin, &joint.limit, weight));
+            };
+            if joint.kind == JointKind::Ball {
+                let (angle, axis) = quaternion(qpos, joint.qpos).angle_axis();
+                let back = angle.less(S::zero());
+                let outward = Vec3::select(back, -axis, axis);
+                let terms = (0..3).map(|k| (joint.dof + k, -outward.0[k])).collect();
+                add(terms, S::of(low.max(high)) - angle.abs());
+            } else {
+                add(vec![(joint.dof, S::of(1.0))], qpos[joint.qpos] - S::of(low));
+                add(vec![(joint.dof, S::of(-1.0))], S::of(high) - qpos[joint.qpos]);
+            }
+        }
+    }
+
+    fn add_tendon_limits(&mut self, model: &Model, qvel: &[S], tendons: &[Line<S>]) {
+        for (tendon, line) in model.tendons.iter().zip(tendons) {
+            let Some([low, high]) = tendon.range else { continue };
+            let backward = line.terms.iter().map(|&(dof, factor)| (dof, -factor)).collect();
+            for side in [
+                Line { length: line.length - S::of(low), terms: line.terms.clone() },
+                Line { length: S::of(high) - line.length, terms: backward },
+            ] {
+                self.rows.push(limit(model, side, qvel, tendon.margin, &tendon.limit, tendon.inverse_weight));
+            }
+        }
+    }
+}
+
+/// The row of a limit; the line's length is the distance from it.
+fn limit<S: Scalar>(
+    model: &Model,
+    line: Line<S>,
+    qvel: &[S],
+    margin: f64,
+    softness: &Softness,
+    inverse_weight: f64,
+) -> Row<S> {
+    let compliance = Compliance::new(softness, &model.options);
+    let violation = line.length - S::of(margin);
+    let impedance = compliance.impedance(violation);
+    let active = violation.less(S::zero());
+    let weight = S::of(1.0) / regulariser(impedance, inverse_weight);
+    Row {
+        reference: compliance.reference(impedance, violation, line.velocity(qvel)),
+        weight: S::select(active, weight, S::zero()),
+        terms: line.terms,
+        friction: None,
+    }
+}
+
+/// Frames of all geoms.
+pub fn geom_poses<S: Scalar>(model: &Model, position: &Position<S>) -> Vec<Pose<S>> {
+    model.geoms.iter().map(|geom| position.bodies[geom.body].then(&geom.frame)).collect()
+}
+
+/// The constraint of one possible contact.
+pub fn contact<S: Scalar>(
+    model: &Model,
+    index: usize,
+    touch: Touch<S>,
+    position: &Position<S>,
+    qvel: &[S],
+) -> Contact<S> {
+    let pair = &model.pairs[index];
+    let frame = contact_frame(&touch);
+    let bodies = pair.geoms.map(|geom| model.geoms[geom].body);
+    let term = |&(dof, second): &(usize, bool)| {
+        let motion = position.point_motion(dof, bodies[usize::from(second)], touch.point);
+        let motion = if second { motion } else { -motion };
+        (dof, frame.map(|direction| direction.dot(motion)))
+    };
+    let terms: Vec<(usize, [S; 3])> = pair.chain.iter().map(term).collect();
+    let velocity = |k: usize| terms.iter().fold(S::zero(), |sum, (dof, along)| sum + along[k] * qvel[*dof]);
+
+    let compliance = Compliance::new(&pair.softness, &model.options);
+    let violation = touch.distance - S::of(pair.margin);
+    let impedance = compliance.impedance(violation);
+    let active = touch.exists & violation.less(S::zero());
+    let inverse_weight: f64 = bodies.iter().map(|&body| model.bodies[body].inverse_weight[0]).sum();
+    let law = law(model, pair);
+    let resistance = match law {
+        Law::Frictionless | Law::Cone(..) => regulariser(impedance, inverse_weight),
+        Law::Pyramid([friction, _]) => {
+            let square = friction * friction;
+            let normal: S = regulariser(impedance, inverse_weight * (1.0 + square));
+            S::of(2.0 * square / model.options.impedance_ratio) * normal
+        }
+    };
+    Contact {
+        pair: index,
+        touch,
+        frame,
+        weight: S::select(active, S::of(1.0) / resistance, S::zero()),
+        reference: [
+            compliance.reference(impedance, violation, velocity(0)),
+            compliance.friction_reference(velocity(1)),
+            compliance.friction_reference(velocity(2)),
+        ],
+        terms,
+        law,
+    }
+}
+
+fn law(model: &Model, pair: &Pair) -> Law {
+    match (pair.directions, model.options.cone) {
+        (1, _) => Law::Frictionless,
+        (_, Cone::Pyramidal) => Law::Pyramid(pair.friction),
+        (_, Cone::Elliptic) => Law::Cone(pair.friction, model.options.impedance_ratio),
+    }
+}
+
+/// Normal and two tangents; the first is the one that the pair asks for, or near the y or the z axis.
+fn contact_frame<S: Scalar>(touch: &Touch<S>) -> [Vec3<S>; 3] {
+    let normal = touch.normal;
+    let near = touch.tangent.unwrap_or_else(|| {
+        let upright = normal.0[1].abs().less(S::of(0.5));
+        Vec3::select(upright, Vec3::of(glam::DVec3::Y), Vec3::of(glam::DVec3::Z))
+    });
+    let (_, first) = (near - normal * normal.dot(near)).direction(0.0, near);
+    [normal, first, normal.cross(first)]
+}

@@ -1,0 +1,129 @@
+//! What a constraint answers to an acceleration: force, and its slope.
+
+use super::constraints::{Contact, Law, Row};
+use super::scalar::Scalar;
+
+/// Below this a friction force has no direction.
+const SMALLEST: f64 = 1e-15;
+
+/// A row's answer at x = J a - reference.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowAnswer<S: Scalar> {
+    pub force: S,
+    /// Minus the derivative of the force.
+    pub stiffness: S,
+    /// Which piece of the law holds: friction has its two ends, a limit pushes or not.
+    pub piece: [S::Mask; 2],
+}
+
+/// A contact's answer in its three directions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ContactAnswer<S: Scalar> {
+    pub force: [S; 3],
+    /// Minus the derivatives of the force, by columns.
+    pub stiffness: [[S; 3]; 3],
+    /// Which piece of the law holds: edges that push; for a cone outside, inside.
+    pub piece: [S::Mask; 4],
+    /// Whether the piece is quadratic.
+    pub quadratic: S::Mask,
+}
+
+impl<S: Scalar> Row<S> {
+    pub(super) fn answer(&self, x: S) -> RowAnswer<S> {
+        let straight = -(self.weight * x);
+        match self.friction {
+            None => {
+                let pushes = x.less(S::zero());
+                RowAnswer {
+                    force: S::select(pushes, straight, S::zero()),
+                    stiffness: S::select(pushes, self.weight, S::zero()),
+                    piece: [pushes, S::mask(false)],
+                }
+            }
+            Some(loss) => {
+                let loss = S::of(loss);
+                let (low, high) = (straight.less(-loss), loss.less(straight));
+                RowAnswer {
+                    force: straight.clamp(-loss, loss),
+                    stiffness: S::select(low | high, S::zero(), self.weight),
+                    piece: [low, high],
+                }
+            }
+        }
+    }
+}
+
+impl<S: Scalar> Contact<S> {
+    pub(super) fn answer(&self, x: [S; 3]) -> ContactAnswer<S> {
+        match self.law {
+            Law::Frictionless => self.pyramid(x, &[[1.0, 0.0, 0.0]]),
+            Law::Pyramid([a, b]) => self.pyramid(x, &[[1.0, a, 0.0], [1.0, -a, 0.0], [1.0, 0.0, b], [1.0, 0.0, -b]]),
+            Law::Cone(friction, ratio) => self.cone(x, friction, ratio),
+        }
+    }
+
+    /// Edges that push where x along them is negative.
+    fn pyramid(&self, x: [S; 3], edges: &[[f64; 3]]) -> ContactAnswer<S> {
+        let zero = S::zero();
+        let mut answer = ContactAnswer {
+            force: [zero; 3],
+            stiffness: [[zero; 3]; 3],
+            piece: [S::mask(false); 4],
+            quadratic: S::mask(true),
+        };
+        for (index, edge) in edges.iter().enumerate() {
+            let edge = edge.map(S::of);
+            let along = edge[0] * x[0] + edge[1] * x[1] + edge[2] * x[2];
+            let pushes = along.less(zero);
+            let weight = S::select(pushes, self.weight, zero);
+            for i in 0..3 {
+                answer.force[i] = answer.force[i] - weight * along * edge[i];
+                for j in 0..3 {
+                    answer.stiffness[i][j] = answer.stiffness[i][j] + weight * edge[i] * edge[j];
+                }
+            }
+            answer.piece[index] = pushes;
+        }
+        answer
+    }
+
+    /// Nothing above the cone, a quadratic below its dual, the squared distance to the cone between them.
+    fn cone(&self, x: [S; 3], friction: [f64; 2], ratio: f64) -> ContactAnswer<S> {
+        let (zero, one) = (S::zero(), S::of(1.0));
+        let mu = friction[0] / ratio.sqrt();
+        let scale = [mu, friction[0], friction[1]].map(S::of);
+        let u: [S; 3] = std::array::from_fn(|k| x[k] * scale[k]);
+        let (mu, normal) = (S::of(mu), u[0]);
+        let tangent = (u[1] * u[1] + u[2] * u[2]).sqrt();
+        let level = tangent.less(S::of(SMALLEST));
+        let above = !normal.less(mu * tangent) | (level & !normal.less(zero));
+        let below = !above & (!zero.less(mu * normal + tangent) | level);
+
+        // Below: each direction for itself; tangents weigh `ratio` times the normal, corrected for their own friction.
+        let second = ratio * (friction[1] / friction[0]).powi(2);
+        let weights = [self.weight, self.weight * S::of(ratio), self.weight * S::of(second)];
+        // Between: ½ w r², r the distance to the cone along the scaled normal.
+        let w = self.weight / (mu * mu * (one + mu * mu));
+        let r = normal - mu * tangent;
+        let t = S::select(level, one, tangent);
+        let side = [u[1] / t, u[2] / t];
+        let push = -(w * r * mu);
+        let mut force = [push, -(push * side[0] * scale[1]), -(push * side[1] * scale[2])];
+        let mut stiffness = [[zero; 3]; 3];
+        for i in 0..3 {
+            for j in 0..3 {
+                let same = if i == j { one } else { zero };
+                let plain = match (i, j) {
+                    (0, 0) => one,
+                    (0, k) | (k, 0) => -(mu * side[k - 1]),
+                    (i, j) => mu * normal / t * side[i - 1] * side[j - 1] + (mu * mu - mu * normal / t) * same,
+                };
+                let between = w * plain * scale[i] * scale[j];
+                stiffness[i][j] = S::select(above, zero, S::select(below, weights[i] * same, between));
+            }
+            force[i] = S::select(above, zero, S::select(below, -(weights[i] * x[i]), force[i]));
+        }
+        let no = S::mask(false);
+        ContactAnswer { force, stiffness, piece: [above, below, no, no], quadratic: above | below }
+    }
+}

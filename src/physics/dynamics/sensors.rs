@@ -1,0 +1,87 @@
+//! What sensors report.
+
+use super::linear::{Spatial, Vec3};
+use super::scalar::Scalar;
+use super::step::{Forward, State};
+use crate::physics::model::{Model, Object, SensorKind, Shape, Site};
+
+/// All sensors' values one after the other, for the state from which `now` was computed.
+pub fn sensors<S: Scalar>(model: &Model, state: &State<S>, now: &Forward<S>) -> Vec<S> {
+    model.sensors.iter().flat_map(|sensor| value(model, state, now, sensor.kind)).collect()
+}
+
+fn value<S: Scalar>(model: &Model, state: &State<S>, now: &Forward<S>, kind: SensorKind) -> Vec<S> {
+    let bodies = &now.position.bodies;
+    let pose = |object: Object| match object {
+        Object::Body(body) => bodies[body],
+        Object::Inertial(body) => bodies[body].then(&model.bodies[body].inertial),
+        Object::Geom(geom) => bodies[model.geoms[geom].body].then(&model.geoms[geom].frame),
+        Object::Site(site) => bodies[model.sites[site].body].then(&model.sites[site].frame),
+    };
+    match kind {
+        SensorKind::JointPosition(joint) => vec![state.qpos[model.joints[joint].qpos]],
+        SensorKind::JointVelocity(joint) => vec![state.qvel[model.joints[joint].dof]],
+        SensorKind::Position(object) => pose(object).position.0.to_vec(),
+        SensorKind::Axis(object, axis) => pose(object).rotation.0[axis].0.to_vec(),
+        SensorKind::Touch(site) => vec![touch(model, now, &model.sites[site])],
+        SensorKind::LinearVelocity(site) => {
+            let (body, frame) = (model.sites[site].body, pose(Object::Site(site)));
+            let velocity = now.velocity.bodies[body].at(frame.position - now.position.origins[body]);
+            frame.rotation.apply_transposed(velocity).0.to_vec()
+        }
+        SensorKind::AngularVelocity(site) => {
+            let (body, frame) = (model.sites[site].body, pose(Object::Site(site)));
+            frame.rotation.apply_transposed(now.velocity.bodies[body].rotation).0.to_vec()
+        }
+        SensorKind::SubtreeVelocity(body) => subtree_velocity(model, now, body).0.to_vec(),
+    }
+}
+
+/// Velocity of the centre of mass of a body and all that hangs on it.
+pub fn subtree_velocity<S: Scalar>(model: &Model, now: &Forward<S>, top: usize) -> Vec3<S> {
+    let mut inside = vec![false; model.bodies.len()];
+    let mut momentum = Vec3::zero();
+    for (index, body) in model.bodies.iter().enumerate() {
+        inside[index] = index == top || (index > top && inside[body.parent]);
+        if inside[index] && body.mass > 0.0 {
+            let speed: Spatial<S> = now.velocity.bodies[index];
+            let at_centre = speed.at(now.position.centres[index] - now.position.origins[index]);
+            momentum = momentum + at_centre * S::of(body.mass);
+        }
+    }
+    momentum * S::of(1.0 / model.bodies[top].subtree_mass.max(1e-15))
+}
+
+/// Sum of the normal forces of the contacts of a site's body whose line of force passes through the site.
+fn touch<S: Scalar>(model: &Model, now: &Forward<S>, site: &Site) -> S {
+    let frame = now.position.bodies[site.body].then(&site.frame);
+    let mut sum = S::zero();
+    for (contact, force) in now.constraints.contacts.iter().zip(&now.solution.contact_forces) {
+        let [first, second] = model.pairs[contact.pair].geoms.map(|geom| model.geoms[geom].body);
+        // The ray leaves the site's body.
+        let outward = match (first == site.body, second == site.body) {
+            (true, _) => contact.touch.normal,
+            (_, true) => -contact.touch.normal,
+            _ => continue,
+        };
+        let point = frame.rotation.apply_transposed(contact.touch.point - frame.position);
+        let ray = frame.rotation.apply_transposed(outward);
+        let hit = ray_hits(site, point, ray) & S::zero().less(force[0]);
+        sum = sum + S::select(hit, force[0], S::zero());
+    }
+    sum
+}
+
+/// Whether a ray from a point, or the point itself, meets a site's volume, a sphere or an ellipsoid.
+fn ray_hits<S: Scalar>(site: &Site, point: Vec3<S>, ray: Vec3<S>) -> S::Mask {
+    let half = match site.shape {
+        Shape::Sphere => [site.size.x; 3],
+        _ => site.size.to_array(),
+    };
+    let scale = |v: Vec3<S>| Vec3(std::array::from_fn(|k| v.0[k] * S::of(1.0 / half[k])));
+    let (p, d) = (scale(point), scale(ray));
+    let (a, b, c) = (d.dot(d), p.dot(d), p.dot(p) - S::of(1.0));
+    let inside = !S::zero().less(c);
+    let ahead = b.less(S::zero()) & !(b * b - a * c).less(S::zero());
+    inside | ahead
+}
