@@ -5,7 +5,7 @@ use flowmill::algo::{Algorithm, Layer, PolicyFlowConfig, Spaces};
 use flowmill::bench::quadruped_widths;
 use flowmill::engine::{Command, Engine, Recording};
 use flowmill::env::{self, Environment};
-use flowmill::train::{TrainOptions, Trainer};
+use flowmill::train::{Limits, TrainOptions, Trainer};
 
 /// Names of the shapes: A is MultiGoal with the preset `quick` and mish, B has the widths of a quadruped.
 pub const SHAPES: [&str; 2] = ["A", "B"];
@@ -72,7 +72,8 @@ pub struct Bench {
 impl Bench {
     pub fn new(engine: Engine, name: &str, rows: usize) -> Result<Self> {
         let (environment, algorithm) = shape(name, rows)?;
-        let mut trainer = Trainer::new(engine, environment, TrainOptions { algorithm, seed: 1 })?;
+        let limits = Limits { rollout_steps: 1, ..Limits::default() };
+        let mut trainer = Trainer::with_limits(engine, environment, TrainOptions { algorithm, seed: 1 }, limits)?;
         let (collect, learn) = trainer.recordings();
         let engine = trainer.engine();
         let sampler = kernels(engine, &collect, |name| name.ends_with("_act"));
