@@ -1,6 +1,7 @@
 //! `flowmill profile`.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use flowmill::bench::{Ceilings, measure as ceilings};
@@ -74,9 +75,7 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let (config, environment) = choice.resolve(&mut opened, open)?;
     let quick = opened.is_some() && config.preset == "quick";
     let engine = opened.map_or_else(open, Ok)?;
-    if let Some(path) = &args.trace {
-        check_writable(path)?;
-    }
+    let trace_file = args.trace.as_deref().map(TraceFile::open).transpose()?;
     // On an engine of its own, whose buffers are gone afterwards.
     let ceilings = ceilings(&mut Engine::new(&args.device.options(EngineOptions::default())?)?)?;
     if quick {
@@ -120,12 +119,12 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     }
     out.object(&object)?;
     // Last, so that a trace that cannot be written takes nothing else with it.
-    if let Some(path) = &args.trace {
+    if let Some(file) = trace_file {
         let engine = trainer.engine();
         let name = |kernel: KernelId| engine.kernel_name(kernel).to_string();
         let device = engine.adapter().name.clone();
-        write_trace(path, &trace(&measured.iterations, &format!("flowmill profile: {title}"), &device, name))?;
-        out.say(format!("wrote {} (open it in ui.perfetto.dev)", path.display()));
+        file.write(&trace(&measured.iterations, &format!("flowmill profile: {title}"), &device, name))?;
+        out.say(format!("wrote {} (open it in ui.perfetto.dev)", file.path.display()));
     }
     Ok(())
 }
@@ -134,29 +133,42 @@ fn summary(measured: &Measured, ceilings: &Ceilings, engine: &Engine) -> Summary
     Summary::new(measured, ceilings, |kernel| engine.kernel_name(kernel).to_string())
 }
 
-/// Whether a path is, or would become, a regular file, which is replaced as a whole.
-fn regular(path: &Path) -> bool {
-    fs::metadata(path).map_or(true, |found| found.is_file())
+/// Where a trace goes: tried before anything runs, and nothing is left where there was nothing.
+struct TraceFile {
+    path: PathBuf,
+    /// A pipe or a terminal; a regular file is replaced as a whole instead.
+    stream: Option<File>,
 }
 
-/// Before anything runs, whether a trace can be written: nothing is left where there was nothing.
-fn check_writable(path: &Path) -> Result<(), Failure> {
-    let opened = if path.exists() { OpenOptions::new().write(true).open(path).map(drop) } else { Ok(()) };
-    let sibling = path.with_file_name(format!(".tmp-{}", std::process::id()));
-    let beside = || fs::write(&sibling, []).and_then(|()| fs::remove_file(&sibling));
-    let checked = opened.and_then(|()| if regular(path) { beside() } else { Ok(()) });
-    checked.map_err(|e| Failure::Input(format!("--trace {}: {e}", path.display())))
-}
-
-/// A file is the earlier one or the whole new one; a pipe or a terminal is written to.
-fn write_trace(path: &Path, trace: &serde_json::Value) -> Result<(), Failure> {
-    let failed = |e: String| Failure::Run(format!("--trace {}: {e}", path.display()));
-    let bytes = serde_json::to_vec(trace).map_err(|e| failed(e.to_string()))?;
-    if regular(path) {
-        // What a link names, not the link.
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        return write_atomic(&target, &bytes).map_err(|e| failed(e.to_string()));
+impl TraceFile {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        let stream = Self::tried(path).map_err(|e| Failure::Input(format!("--trace {}: {e}", path.display())))?;
+        Ok(Self { path: path.to_path_buf(), stream })
     }
-    let mut file = OpenOptions::new().write(true).open(path).map_err(|e| failed(e.to_string()))?;
-    std::io::Write::write_all(&mut file, &bytes).map_err(|e| failed(e.to_string()))
+
+    fn tried(path: &Path) -> std::io::Result<Option<File>> {
+        if path.exists() {
+            let file = OpenOptions::new().write(true).open(path)?;
+            if !file.metadata()?.is_file() {
+                return Ok(Some(file));
+            }
+        }
+        let sibling = path.with_file_name(format!(".tmp-{}", std::process::id()));
+        fs::write(&sibling, [])?;
+        fs::remove_file(&sibling)?;
+        Ok(None)
+    }
+
+    fn write(&self, trace: &serde_json::Value) -> Result<(), Failure> {
+        let failed = |e: String| Failure::Run(format!("--trace {}: {e}", self.path.display()));
+        let bytes = serde_json::to_vec(trace).map_err(|e| failed(e.to_string()))?;
+        match &self.stream {
+            Some(mut stream) => stream.write_all(&bytes).map_err(|e| failed(e.to_string())),
+            None => {
+                // What a link names, not the link.
+                let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+                write_atomic(&path, &bytes).map_err(|e| failed(e.to_string()))
+            }
+        }
+    }
 }

@@ -7,12 +7,13 @@ use flowmill::fuse::Target;
 use flowmill::fuse::Target;
 use flowmill::train::{Limits, TrainOptions, Trainer};
 
-use crate::common::device::{On, has_gpu, on_both_engines};
+use crate::common::device::{On, on_both_engines};
 use crate::support::*;
 
 on_both_engines!(
     a_fused_rollout_of_policyflow_gives_the_bytes_of_two_kernels_in_turn,
     a_fused_rollout_of_ppo_gives_the_bytes_of_two_kernels_in_turn;
+    gpu: rows_that_invocations_share_give_the_bytes_of_two_kernels_in_turn;
     cpu: environments_that_are_not_light_or_whose_names_are_in_the_way_keep_two_kernels,
 );
 
@@ -78,11 +79,7 @@ fn a_fused_rollout_of_ppo_gives_the_bytes_of_two_kernels_in_turn(on: On) {
 }
 
 /// As hardware runs it. Up to 8 features have one column lane; 16 have two, whose rows change hands across barriers.
-#[test]
-fn rows_that_invocations_share_give_the_bytes_of_two_kernels_in_turn() {
-    if !has_gpu("rows_that_invocations_share_give_the_bytes_of_two_kernels_in_turn") {
-        return;
-    }
+fn rows_that_invocations_share_give_the_bytes_of_two_kernels_in_turn(on: On) {
     let environment = walk(5, "x");
     let fields = ["obs", "action", "logp", "value", "reward", "flag"];
     for hidden in ["hidden=[8]", "hidden=[16]"] {
@@ -90,7 +87,7 @@ fn rows_that_invocations_share_give_the_bytes_of_two_kernels_in_turn() {
         let algorithm = small(&environment, "ppo", &more);
         let [want, found] = [(1, 6), (u32::MAX, 1)].map(|(rollout_steps, dispatches)| {
             let limits = Limits { rollout_steps, target: Some(Target::PORTABLE), ..Limits::default() };
-            let mut trainer = limited_to(On::Gpu.engine(), &environment, &algorithm, limits);
+            let mut trainer = limited_to(on.engine(), &environment, &algorithm, limits);
             assert_eq!(trainer.rollout_dispatches(), dispatches);
             outcome(&mut trainer, &fields)
         });
