@@ -1,13 +1,14 @@
 //! `flowmill profile`.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use flowmill::bench::{Ceilings, measure as ceilings};
 use flowmill::engine::{Engine, EngineOptions, KernelId, Timing};
 use flowmill::env::MAX_ENVS;
 use flowmill::profile::{Measured, Summary, measure, trace};
+use flowmill::report::write_atomic;
 use flowmill::train::{TrainOptions, Trainer};
 use serde_json::json;
 
@@ -74,7 +75,7 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let (config, environment) = choice.resolve(&mut opened, open)?;
     let quick = opened.is_some() && config.preset == "quick";
     let engine = opened.map_or_else(open, Ok)?;
-    let mut file = args.trace.as_deref().map(TraceFile::open).transpose()?;
+    let trace_file = args.trace.as_deref().map(TraceFile::open).transpose()?;
     // On an engine of its own, whose buffers are gone afterwards.
     let ceilings = ceilings(&mut Engine::new(&args.device.options(EngineOptions::default())?)?)?;
     if quick {
@@ -102,13 +103,6 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let measured = measure(&mut trainer, args.iterations as usize, interrupted)?;
     let summary = summary(&measured, &ceilings, trainer.engine());
     out.say(profile_text::tables(&summary, measured.iterations.len()));
-    if let Some(file) = &mut file {
-        let engine = trainer.engine();
-        let name = |kernel: KernelId| engine.kernel_name(kernel).to_string();
-        let device = engine.adapter().name.clone();
-        file.write(&trace(&measured.iterations, &format!("flowmill profile: {title}"), &device, name))?;
-        out.say(format!("wrote {} (open it in ui.perfetto.dev)", file.path.display()));
-    }
     let mut object = serde_json::to_value(&summary).map_err(|e| Failure::Run(e.to_string()))?;
     if let Some(map) = object.as_object_mut() {
         map.insert("environment".into(), json!(trainer.environment().manifest.name));
@@ -123,45 +117,58 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         map.insert("adapter".into(), json!(trainer.engine().adapter()));
         map.insert("trace".into(), json!(args.trace));
     }
-    out.object(&object)
+    out.object(&object)?;
+    // Last, so that a trace that cannot be written takes nothing else with it.
+    if let Some(file) = trace_file {
+        let engine = trainer.engine();
+        let name = |kernel: KernelId| engine.kernel_name(kernel).to_string();
+        let device = engine.adapter().name.clone();
+        file.write(&trace(&measured.iterations, &format!("flowmill profile: {title}"), &device, name))?;
+        out.say(format!("wrote {} (open it in ui.perfetto.dev)", file.path.display()));
+    }
+    Ok(())
 }
 
 fn summary(measured: &Measured, ceilings: &Ceilings, engine: &Engine) -> Summary {
     Summary::new(measured, ceilings, |kernel| engine.kernel_name(kernel).to_string())
 }
 
-/// The file of a trace, opened before anything runs. It is emptied only when there is something to write, and removed
-/// again where it was not there before and nothing was written.
+/// Where a trace goes: tried before anything runs, and nothing is left where there was nothing.
 struct TraceFile {
     path: PathBuf,
-    file: File,
-    unwanted: bool,
+    /// A pipe or a terminal; a regular file is replaced as a whole instead.
+    stream: Option<File>,
 }
 
 impl TraceFile {
     fn open(path: &Path) -> Result<Self, Failure> {
-        let unwanted = !path.exists();
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
-        let file = file.map_err(|e| Failure::Input(format!("--trace {}: {e}", path.display())))?;
-        Ok(Self { path: path.to_path_buf(), file, unwanted })
+        let stream = Self::tried(path).map_err(|e| Failure::Input(format!("--trace {}: {e}", path.display())))?;
+        Ok(Self { path: path.to_path_buf(), stream })
     }
 
-    fn write(&mut self, trace: &serde_json::Value) -> Result<(), Failure> {
-        let failed = |e: std::io::Error| Failure::Run(format!("--trace {}: {e}", self.path.display()));
-        // A pipe or a terminal cannot be emptied, and need not.
-        let _ = self.file.set_len(0);
-        let mut writer = BufWriter::new(&self.file);
-        serde_json::to_writer(&mut writer, trace).map_err(|e| failed(e.into()))?;
-        writer.flush().map_err(failed)?;
-        self.unwanted = false;
-        Ok(())
+    fn tried(path: &Path) -> std::io::Result<Option<File>> {
+        if path.exists() {
+            let file = OpenOptions::new().write(true).open(path)?;
+            if !file.metadata()?.is_file() {
+                return Ok(Some(file));
+            }
+        }
+        let sibling = path.with_file_name(format!(".tmp-{}", std::process::id()));
+        fs::write(&sibling, [])?;
+        fs::remove_file(&sibling)?;
+        Ok(None)
     }
-}
 
-impl Drop for TraceFile {
-    fn drop(&mut self) {
-        if self.unwanted {
-            let _ = std::fs::remove_file(&self.path);
+    fn write(&self, trace: &serde_json::Value) -> Result<(), Failure> {
+        let failed = |e: String| Failure::Run(format!("--trace {}: {e}", self.path.display()));
+        let bytes = serde_json::to_vec(trace).map_err(|e| failed(e.to_string()))?;
+        match &self.stream {
+            Some(mut stream) => stream.write_all(&bytes).map_err(|e| failed(e.to_string())),
+            None => {
+                // What a link names, not the link.
+                let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+                write_atomic(&path, &bytes).map_err(|e| failed(e.to_string()))
+            }
         }
     }
 }

@@ -59,13 +59,16 @@ pub struct Session {
     /// Mean return at the best checkpoint.
     best_checkpoint: f64,
     snapshots: MultiGoalData,
+    /// Whether the environment has MultiGoal's measures, and they fit.
+    measured: bool,
+    /// Made for the first snapshot: the first iteration does not wait for its kernels.
     evaluator: Option<Evaluator>,
 }
 
 impl Session {
     /// Opens the metric files, after earlier rows where the trainer was restored.
     pub fn new(
-        mut trainer: Trainer,
+        trainer: Trainer,
         dir: RunDir,
         config: RunConfig,
         console: Console,
@@ -89,34 +92,16 @@ impl Session {
         let best_checkpoint =
             if best_file.is_file() { Checkpoint::load(&best_file)?.last_return.0 } else { f64::NEG_INFINITY };
         let mut snapshots = MultiGoalData::default();
-        let started = Instant::now();
-        let mut kernels = trainer.agent().prepare.len() + 3 + 2 + TABLE.len();
-        let evaluator = if multigoal::applies(&trainer.environment().manifest) {
+        let measured = multigoal::applies(&trainer.environment().manifest);
+        if measured {
             let path = dir.plots().join(DATA_FILE);
             if path.is_file() {
                 snapshots = MultiGoalData::load(&path)?;
                 snapshots.snapshots.retain(|snapshot| snapshot.iteration <= done);
             }
-            let buffers = trainer.parameter_buffers();
-            let parts = trainer.split();
-            let made = Evaluator::new(parts, buffers, EvalNoise::Sample, multigoal::ENVS, multigoal::SAMPLES);
-            // Some drivers compile at the first dispatch: not in the middle of the training.
-            let tried = made.and_then(|made| made.run(trainer.engine(), 1, 1, config.seed, 0).map(|_| made));
-            match tried {
-                Ok(made) => {
-                    kernels += trainer.agent().prepare.len() + 3;
-                    Some(made)
-                }
-                Err(error) if multigoal::does_not_fit(&error) => {
-                    eprintln!("warning: MultiGoal's measures are skipped: {}", Failure::from(error));
-                    None
-                }
-                Err(error) => return Err(error.into()),
-            }
-        } else {
-            None
-        };
-        let seconds_compiling = trainer.compile_seconds() + started.elapsed().as_secs_f64();
+        }
+        let kernels = trainer.agent().prepare.len() + 3 + 2 + TABLE.len();
+        let seconds_compiling = trainer.compile_seconds();
         let _ = console.compiled(kernels, seconds_compiling);
         Ok(Self {
             trainer,
@@ -133,7 +118,8 @@ impl Session {
             best_return: best,
             best_checkpoint,
             snapshots,
-            evaluator,
+            measured,
+            evaluator: None,
         })
     }
 
@@ -168,7 +154,7 @@ impl Session {
 
     /// Whether a checkpoint or a snapshot follows this iteration.
     fn due(&self, done: u64) -> bool {
-        done.is_multiple_of(self.checkpoint_every) || (self.evaluator.is_some() && self.snapshot_due(done))
+        done.is_multiple_of(self.checkpoint_every) || (self.measured && self.snapshot_due(done))
     }
 
     /// After each quarter of the run.
@@ -187,6 +173,7 @@ impl Session {
         }
         if self.snapshot_due(done)
             && self.snapshots.snapshots.iter().all(|s| s.iteration != done)
+            && self.compile_evaluator()?
             && let Some(evaluator) = &self.evaluator
         {
             let snapshot = multigoal::snapshot(evaluator, self.trainer.engine(), self.config.seed, done)?;
@@ -196,6 +183,32 @@ impl Session {
             self.snapshots.save(&self.dir.plots().join(DATA_FILE))?;
         }
         Ok(())
+    }
+
+    /// Makes the evaluator if there is none yet; whether there is one. One that does not fit is a warning, once.
+    fn compile_evaluator(&mut self) -> Result<bool, Failure> {
+        if !self.measured || self.evaluator.is_some() {
+            return Ok(self.measured);
+        }
+        let started = Instant::now();
+        let buffers = self.trainer.parameter_buffers();
+        let parts = self.trainer.split();
+        let made = Evaluator::new(parts, buffers, EvalNoise::Sample, multigoal::ENVS, multigoal::SAMPLES);
+        // Some drivers compile at the first dispatch: counted here, with the rest of the compilation.
+        let tried = made.and_then(|made| made.run(self.trainer.engine(), 1, 1, self.config.seed, 0).map(|_| made));
+        match tried {
+            Ok(made) => self.evaluator = Some(made),
+            Err(error) if multigoal::does_not_fit(&error) => {
+                eprintln!("warning: MultiGoal's measures are skipped: {}", Failure::from(error));
+                self.measured = false;
+                return Ok(false);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        self.seconds_compiling += seconds;
+        let _ = self.console.compiled(self.trainer.agent().prepare.len() + 3, seconds);
+        Ok(true)
     }
 
     fn checkpoint(&mut self, done: u64) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use naga::{Handle, Module, Span, Type, TypeInner};
 
 use super::catalogue::Environment;
 use super::error::EnvError;
-use super::inline::operations;
+use super::inline::{Operations, operations};
 use super::module::declarations;
 
 /// What the user's functions look like, checked before anything is built around them.
@@ -15,7 +15,7 @@ pub(super) struct Contract {
     /// `reset_evaluation` if the file defines it, else `reset`.
     pub evaluation: &'static str,
     /// See [`operations`].
-    pub operations: Option<u64>,
+    pub operations: Option<Operations>,
 }
 
 /// Compiles the user's file with its helpers and checks the types of `State`, `reset`, `step` and `observe`.

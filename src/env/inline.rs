@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
-use naga::{AddressSpace, Block, Expression, Function, Handle, Module, Statement, TypeInner};
+use naga::{AddressSpace, Block, Expression, Function, Handle, Module, ScalarKind, Statement, TypeInner};
 
 use super::catalogue::Environment;
 use super::module::{ARGS_MEMBERS, BINDINGS, STEP_FUNCTION, step_module};
@@ -47,8 +47,8 @@ impl StepFunction {
 /// The step, if the environment is light: few operations, no loops (their length is not known here), and no private
 /// variables (they would keep their values from step to step).
 /// `twin` is that of the kernel that makes one step.
-pub(super) fn step_function(env: &Environment, operations: Option<u64>, twin: WgslTwin) -> Option<StepFunction> {
-    let operations = operations.filter(|operations| *operations <= LIGHT)?;
+pub(super) fn step_function(env: &Environment, operations: Option<Operations>, twin: WgslTwin) -> Option<StepFunction> {
+    let operations = operations.map(|operations| operations.all).filter(|all| *all <= LIGHT)?;
     Some(StepFunction {
         wgsl: step_module(env),
         bindings: BINDINGS.map(String::from).to_vec(),
@@ -69,24 +69,42 @@ fn declared(wgsl: &str) -> Vec<String> {
     pairs.map(|pair| pair[1].to_string()).collect()
 }
 
-/// Arithmetic of a step with a reset: operations in the text, one for each component of their results, counted as often
-/// as their function is called. `None` where the text does not tell: there are loops, or private variables.
-pub(super) fn operations(module: &Module) -> Option<u64> {
+/// What a step computes, from the text of its functions.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Operations {
+    /// All operations of a step and a reset, integers, comparisons and both sides of every branch among them: what a call
+    /// costs at most.
+    pub all: u64,
+    /// Arithmetic on floating-point values in `step` and `observe`, the larger side of every branch: what a step is for.
+    pub float: u64,
+}
+
+/// Operations in the text, one for each component of their results, counted as often as their function is called. `None`
+/// where the text does not tell: there are loops, or private variables.
+pub(super) fn operations(module: &Module) -> Option<Operations> {
     if module.global_variables.iter().any(|(_, variable)| variable.space == AddressSpace::Private) {
         return None;
     }
     let info = Validator::new(ValidationFlags::empty(), Capabilities::all()).validate(module).ok()?;
-    let mut count = Count { module, info: &info, known: HashMap::new() };
+    let sum = |float: bool, names: &[&str]| {
+        let mut count = Count { module, info: &info, float, known: HashMap::new() };
+        names.iter().try_fold(0, |sum, name| {
+            let (handle, _) = module.functions.iter().find(|(_, f)| f.name.as_deref() == Some(name))?;
+            Some(sum + count.function(handle)?)
+        })
+    };
     // The observation after a reset is another one.
-    ["step", "observe", "reset", "observe"].iter().try_fold(0, |sum, name| {
-        let (handle, _) = module.functions.iter().find(|(_, f)| f.name.as_deref() == Some(name))?;
-        Some(sum + count.function(handle)?)
+    Some(Operations {
+        all: sum(false, &["step", "observe", "reset", "observe"])?,
+        float: sum(true, &["step", "observe"])?,
     })
 }
 
 struct Count<'a> {
     module: &'a Module,
     info: &'a ModuleInfo,
+    /// Only floating-point arithmetic, and of a branch the larger side.
+    float: bool,
     known: HashMap<Handle<Function>, Option<u64>>,
 }
 
@@ -96,36 +114,51 @@ impl Count<'_> {
             return *known;
         }
         let function = &self.module.functions[handle];
-        let types = &self.info[handle];
-        let components = |expression: Handle<Expression>| match types[expression].ty.inner_with(&self.module.types) {
-            TypeInner::Vector { size, .. } => *size as u64,
-            TypeInner::Matrix { columns, rows, .. } => *columns as u64 * *rows as u64,
-            _ => 1,
-        };
-        let arithmetic = function.expressions.iter().filter(|(_, expression)| {
-            matches!(expression, Expression::Binary { .. } | Expression::Unary { .. } | Expression::Math { .. })
-        });
-        let own: u64 = arithmetic.map(|(expression, _)| components(expression)).sum();
-        let total = self.calls(&function.body).map(|called| own + called);
+        let total = self.block(handle, &function.body);
         self.known.insert(handle, total);
         total
     }
 
-    /// Operations of the functions that a block calls.
-    fn calls(&mut self, block: &Block) -> Option<u64> {
+    fn block(&mut self, owner: Handle<Function>, block: &Block) -> Option<u64> {
         block.iter().try_fold(0, |sum, statement| {
             let more = match statement {
                 Statement::Loop { .. } => return None,
+                Statement::Emit(range) => range.clone().map(|expression| self.operation(owner, expression)).sum(),
                 Statement::Call { function, .. } => self.function(*function)?,
-                Statement::Block(inner) => self.calls(inner)?,
-                Statement::If { accept, reject, .. } => self.calls(accept)? + self.calls(reject)?,
+                Statement::Block(inner) => self.block(owner, inner)?,
+                Statement::If { accept, reject, .. } => {
+                    let sides = [self.block(owner, accept)?, self.block(owner, reject)?];
+                    self.branches(&sides)
+                }
                 Statement::Switch { cases, .. } => {
-                    cases.iter().try_fold(0, |sum, case| Some(sum + self.calls(&case.body)?))?
+                    let sides: Option<Vec<u64>> = cases.iter().map(|case| self.block(owner, &case.body)).collect();
+                    self.branches(&sides?)
                 }
                 _ => 0,
             };
             Some(sum + more)
         })
+    }
+
+    fn branches(&self, sides: &[u64]) -> u64 {
+        if self.float { sides.iter().copied().max().unwrap_or(0) } else { sides.iter().sum() }
+    }
+
+    /// Operations of an expression by itself.
+    fn operation(&self, owner: Handle<Function>, expression: Handle<Expression>) -> u64 {
+        let arithmetic = matches!(
+            self.module.functions[owner].expressions[expression],
+            Expression::Binary { .. } | Expression::Unary { .. } | Expression::Math { .. }
+        );
+        let inner = self.info[owner][expression].ty.inner_with(&self.module.types);
+        if !arithmetic || (self.float && inner.scalar_kind() != Some(ScalarKind::Float)) {
+            return 0;
+        }
+        match inner {
+            TypeInner::Vector { size, .. } => *size as u64,
+            TypeInner::Matrix { columns, rows, .. } => *columns as u64 * *rows as u64,
+            _ => 1,
+        }
     }
 }
 
@@ -140,15 +173,17 @@ mod tests {
         fn observe(state: State) -> array<f32, 1> { return array<f32, 1>(state.x.x + state.x.y); }
         fn step(state: ptr<function, State>) -> f32 { BODY return 0.0; }";
 
-    fn counted(body: &str) -> Option<u64> {
-        operations(&naga::front::wgsl::parse_str(&HEAD.replace("BODY", body)).unwrap())
+    fn counted(body: &str) -> Option<(u64, u64)> {
+        let counted = operations(&naga::front::wgsl::parse_str(&HEAD.replace("BODY", body)).unwrap());
+        counted.map(|counted| (counted.all, counted.float))
     }
 
     #[test]
     fn operations_count_components_and_every_call_and_loops_have_no_count() {
-        // Two observations of one addition each.
-        assert_eq!(counted(""), Some(2));
-        assert_eq!(counted("let y = half(half((*state).x)); if (y.x > 0.0) { let z = half(y); }"), Some(2 + 6 + 1));
+        // Two observations of one addition each, of which a step counts one.
+        assert_eq!(counted(""), Some((2, 1)));
+        let text = "let y = half(half((*state).x)); if (y.x > 0.0) { let z = half(y); }";
+        assert_eq!(counted(text), Some((2 + 6 + 1, 1 + 6)));
         assert_eq!(counted("for (var i = 0u; i < 3u; i++) { (*state).x = half((*state).x); }"), None);
         assert_eq!(
             operations(
@@ -156,6 +191,21 @@ mod tests {
             ),
             None
         );
+    }
+
+    #[test]
+    fn float_operations_are_arithmetic_on_floats_on_the_larger_side_of_a_branch() {
+        let text = "
+            let bits = (u32((*state).x.x) ^ 5u) * 3u;
+            let near = (*state).x.x < 1.0 && bits > 2u;
+            var v = (*state).x * 2.0;
+            if (near) { v = sin(v) + v; } else { v.x = -v.x; }
+            (*state).x = v;";
+        // Two for the product; two sines and two sums; the observation's one. Else xor, product, two comparisons, the
+        // other side and a second observation; `&&` is a branch.
+        let (all, float) = counted(text).unwrap();
+        assert_eq!(float, 2 + 4 + 1);
+        assert_eq!(all, float + 4 + 1 + 1);
     }
 
     #[test]

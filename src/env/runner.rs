@@ -102,7 +102,7 @@ pub struct StepWork {
     kept: f64,
     /// Bytes of observation, action, reward and flag of a step.
     moved: f64,
-    /// Operations of a step; 0 where they are not known.
+    /// Floating-point operations of a step; 0 where they are not known.
     operations: f64,
 }
 
@@ -151,7 +151,7 @@ impl EnvKernels {
         let slot = slot_bytes as f64;
         let kept = slot + STATS_BYTES as f64;
         let starts = StepWork { kept, moved: obs, operations: 0.0 };
-        let operations = contract.operations.unwrap_or(0) as f64;
+        let operations = contract.operations.map_or(0.0, |counted| counted.float as f64);
         let work = StepWork { kept: 2.0 * kept, moved: obs + action + 8.0, operations };
         let [reset, step] = texts;
         let bindings = BINDINGS.map(String::from).to_vec();

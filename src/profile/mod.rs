@@ -35,32 +35,40 @@ pub struct Measured {
     pub counters: Counters,
 }
 
-/// Trains in pairs, a profiled iteration and one without, until there are so many pairs or `stop` says yes behind one. The
-/// trainer's engine was opened to profile; every iteration is waited for.
+/// Trains in pairs, a profiled iteration and one without, by turns the one first and the other, until there are so many
+/// pairs or `stop` says yes behind one. The trainer's engine was opened to profile; every iteration is waited for.
 pub fn measure(trainer: &mut Trainer, pairs: usize, stop: impl Fn() -> bool) -> Result<Measured, TrainError> {
     let mut measured = Measured::default();
     // What was timed before, such as the warm-up.
     trainer.engine().take_profile();
-    for _ in 0..pairs {
-        trainer.engine().set_profiling(true);
+    for pair in 0..pairs {
+        for profiled in [pair % 2 == 0, pair % 2 == 1] {
+            one_of_pair(trainer, profiled, &mut measured)?;
+        }
+        if stop() {
+            break;
+        }
+    }
+    Ok(measured)
+}
+
+fn one_of_pair(trainer: &mut Trainer, profiled: bool, measured: &mut Measured) -> Result<(), TrainError> {
+    trainer.engine().set_profiling(profiled);
+    if profiled {
         let number = trainer.iteration() + 1;
         let start = trainer.engine().clock();
         one(trainer)?;
         let length = trainer.engine().clock() - start;
         let profile = trainer.engine().take_profile();
         measured.iterations.push(Iteration { number, start, length, profile });
-
-        trainer.engine().set_profiling(false);
+    } else {
         let before = trainer.engine().counters();
         let start = Instant::now();
         one(trainer)?;
         measured.unprofiled.push(start.elapsed().as_secs_f64() * 1e6);
         measured.counters = trainer.engine().counters() - before;
-        if stop() {
-            break;
-        }
     }
-    Ok(measured)
+    Ok(())
 }
 
 /// An iteration to its end.

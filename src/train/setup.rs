@@ -70,7 +70,7 @@ impl Trainer {
         check_counts(config.num_envs, config.horizon, config.minibatches)?;
         let spaces = Spaces { observation: environment.obs_dim(), action: environment.action_dim() };
         let agent = options.algorithm.agent(spaces, options.seed)?;
-        let target = Target::of(engine.adapter());
+        let target = limits.target.unwrap_or_else(|| Target::of(engine.adapter()));
         let layout = ParamLayout::new(&agent);
         let rollout = RolloutLayout::new(&agent, &agent.act, spaces.observation, envs, steps, true);
         let env_kernels = EnvKernels::new(&environment)?;

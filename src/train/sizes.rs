@@ -15,19 +15,21 @@ use crate::kernels::weight_gradients::{GradJob, plan_weight_gradients};
 const PARTIALS_BYTES: u64 = 64 << 20;
 
 /// How much of its work a trainer may put into one dispatch.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Limits {
     /// Scratch that one kernel may fill before its gradients are summed: a minibatch that needs more goes through the
     /// update in chunks.
     pub scratch_bytes: u64,
     /// Steps that one dispatch of the rollout may make. With 1, policy and environment are kernels of their own.
     pub rollout_steps: u32,
+    /// The shape of tiles: by default the adapter's.
+    pub target: Option<Target>,
 }
 
 impl Default for Limits {
     /// More scratch only costs cache misses. Steps are bounded by what the adapter can do in a dispatch.
     fn default() -> Self {
-        Self { scratch_bytes: 256 << 20, rollout_steps: u32::MAX }
+        Self { scratch_bytes: 256 << 20, rollout_steps: u32::MAX, target: None }
     }
 }
 

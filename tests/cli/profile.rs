@@ -151,6 +151,28 @@ fn a_trace_that_cannot_be_written_is_found_out_before_the_run_and_none_is_left_b
     assert!(!trace.exists(), "an empty trace is left behind");
 }
 
+#[test]
+fn a_trace_that_fails_at_the_end_takes_neither_the_result_nor_an_earlier_trace_with_it() {
+    let device = std::path::Path::new("/dev/full");
+    if device.exists() {
+        let mut command = flowmill();
+        command.args(["profile", "multigoal", "--json", "--iterations", "1", "--trace"]).arg(device);
+        let (code, stdout, stderr) = parts(&command.args(TINY).output().unwrap());
+        assert_eq!(code, 1, "{stderr}");
+        assert!(stderr.contains("error: --trace /dev/full"), "{stderr}");
+        assert!(serde_json::from_str::<Value>(&stdout).unwrap()["iterations"] == 1);
+    }
+    let folder = TempDir::new().unwrap();
+    let trace = folder.path().join("trace.json");
+    std::fs::write(&trace, "earlier").unwrap();
+    let too_large = ["--num-envs", "4000000", "--set", "horizon=2000"];
+    let mut command = flowmill();
+    command.args(["profile", "multigoal", "--preset", "quick", "--trace"]).arg(&trace).args(too_large);
+    assert_ne!(parts(&command.output().unwrap()).0, 0);
+    assert_eq!(std::fs::read_to_string(&trace).unwrap(), "earlier");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "something is left beside the trace");
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_a_profile_with_its_tables_and_its_trace() {

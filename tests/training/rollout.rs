@@ -3,6 +3,8 @@
 use flowmill::algo::Algorithm;
 use flowmill::engine::{Command, Engine};
 use flowmill::env::Environment;
+use flowmill::fuse::Target;
+use flowmill::fuse::Target;
 use flowmill::train::{Limits, TrainOptions, Trainer};
 
 use crate::common::device::{On, on_both_engines};
@@ -11,12 +13,16 @@ use crate::support::*;
 on_both_engines!(
     a_fused_rollout_of_policyflow_gives_the_bytes_of_two_kernels_in_turn,
     a_fused_rollout_of_ppo_gives_the_bytes_of_two_kernels_in_turn;
+    gpu: rows_that_invocations_share_give_the_bytes_of_two_kernels_in_turn;
     cpu: environments_that_are_not_light_or_whose_names_are_in_the_way_keep_two_kernels,
 );
 
 fn limited(engine: Engine, environment: &Environment, algorithm: &Algorithm, rollout_steps: u32) -> Trainer {
+    limited_to(engine, environment, algorithm, Limits { rollout_steps, ..Limits::default() })
+}
+
+fn limited_to(engine: Engine, environment: &Environment, algorithm: &Algorithm, limits: Limits) -> Trainer {
     let options = TrainOptions { algorithm: algorithm.clone(), seed: 4 };
-    let limits = Limits { rollout_steps, ..Limits::default() };
     Trainer::with_limits(engine, environment.clone(), options, limits).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -70,6 +76,27 @@ fn a_fused_rollout_of_policyflow_gives_the_bytes_of_two_kernels_in_turn(on: On) 
 
 fn a_fused_rollout_of_ppo_gives_the_bytes_of_two_kernels_in_turn(on: On) {
     equal_to_two_kernels(on, "ppo", &["obs", "action", "logp", "value", "reward", "flag"]);
+}
+
+/// As hardware runs it. Up to 8 features have one column lane; 16 have two, whose rows change hands across barriers.
+fn rows_that_invocations_share_give_the_bytes_of_two_kernels_in_turn(on: On) {
+    let environment = walk(5, "x");
+    let fields = ["obs", "action", "logp", "value", "reward", "flag"];
+    for hidden in ["hidden=[8]", "hidden=[16]"] {
+        let more = ["num_envs=70", "horizon=3", "epochs=1", "minibatches=1", hidden];
+        let algorithm = small(&environment, "ppo", &more);
+        let [want, found] = [(1, 6), (u32::MAX, 1)].map(|(rollout_steps, dispatches)| {
+            let limits = Limits { rollout_steps, target: Some(Target::PORTABLE), ..Limits::default() };
+            let mut trainer = limited_to(on.engine(), &environment, &algorithm, limits);
+            assert_eq!(trainer.rollout_dispatches(), dispatches);
+            outcome(&mut trainer, &fields)
+        });
+        for ((field, want), found) in fields.iter().zip(&want.fields).zip(&found.fields) {
+            assert!(want == found, "`{field}`, {hidden}");
+        }
+        assert_eq!(differing(&want.state, &found.state), Vec::<String>::new(), "{hidden}");
+        assert_eq!(want.metrics, found.metrics, "{hidden}");
+    }
 }
 
 fn environments_that_are_not_light_or_whose_names_are_in_the_way_keep_two_kernels(on: On) {
