@@ -6,11 +6,17 @@
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use flowmill::bench::{Part, Suite, SuiteOptions};
+use flowmill::bench::{Part, Suite, SuiteOptions, parse_envs};
 use flowmill::engine::{Engine, EngineError, EngineOptions, Recording};
 
 fn kernels(c: &mut Criterion) {
-    let envs = std::env::var("FLOWMILL_BENCH_ENVS").ok().and_then(|envs| envs.parse().ok());
+    let typed = std::env::var("FLOWMILL_BENCH_ENVS").ok();
+    let envs = typed.map(|text| {
+        parse_envs(&text).unwrap_or_else(|expected| {
+            eprintln!("error: FLOWMILL_BENCH_ENVS is {text}, {expected}");
+            std::process::exit(2);
+        })
+    });
     let options = SuiteOptions {
         engine: EngineOptions::default(),
         part: Part::Kernels,

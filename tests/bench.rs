@@ -1,11 +1,11 @@
-//! The suite of benchmarks as a list: whatever an iteration runs has a row, and counted work grows as it should. Nothing is
-//! timed here, and no device is opened but the CPU engine's.
+//! The suite of benchmarks as a list: whatever an iteration runs has a row, and counted work grows as it should. Only
+//! growth is timed here, and no device is opened but the CPU engine's.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use flowmill::algo::{Algorithm, Layer};
-use flowmill::bench::{Part, Suite, SuiteOptions, quadruped_widths};
+use flowmill::bench::{Part, Suite, SuiteOptions, quadruped_algorithm, quadruped_widths};
 use flowmill::engine::{AdapterChoice, AdapterSummary, Command, Engine, EngineOptions, Work, adapters};
 use flowmill::env::{Environment, environments, load};
 use flowmill::kernels;
@@ -87,6 +87,19 @@ fn every_kernel_of_an_iteration_of_every_algorithm_has_a_row_at_every_shape() {
 }
 
 #[test]
+fn the_quadruped_widths_step_inside_the_kernel_of_the_rollout() {
+    let names = names(Part::Kernels);
+    assert!(names.contains("kernel/policyflow_rollout/quadruped"), "{names:?}");
+}
+
+/// Otherwise the overhead is not that of the policy.
+#[test]
+fn at_a_quadrupeds_widths_the_algorithms_differ_in_the_policy_alone() {
+    let [flow, ppo] = ["policyflow", "ppo"].map(|name| quadruped_algorithm(name).unwrap());
+    assert_eq!(flow.train(), ppo.train());
+}
+
+#[test]
 fn every_environment_has_a_row_for_its_start_and_one_for_its_step() {
     let names = names(Part::Kernels);
     let all = environments();
@@ -147,4 +160,22 @@ fn counted_work_at_most_doubles_with_the_environments_and_with_the_midpoint_step
         assert!((1.9..=2.1).contains(&envs), "environments: {envs}");
         assert!((1.7..=2.1).contains(&steps), "midpoint steps: {steps}");
     }
+}
+
+/// Other work on the machine may disturb a run, not all of three.
+#[test]
+fn measured_time_at_most_doubles_with_the_environments_and_with_the_midpoint_steps() {
+    let engine = EngineOptions { adapter: AdapterChoice::Cpu, threads: Some(1), ..EngineOptions::default() };
+    let (filter, length) = (Some("scaling/".to_string()), Duration::from_millis(50));
+    let suite = Suite::new(SuiteOptions { engine, part: Part::Train, filter, envs: Some(64), length }).unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let results = suite.run(&mut |_| {}).unwrap();
+        assert_eq!((results.rows.len(), results.failures.len()), (2, 0), "{results:?}");
+        if results.rows.iter().all(|row| row.limit.is_some_and(|limit| row.median <= limit + row.spread)) {
+            return;
+        }
+        seen.push(results.rows);
+    }
+    panic!("{seen:?}");
 }

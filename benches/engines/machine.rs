@@ -32,3 +32,16 @@ pub fn write(file: &Path, text: &str) -> Result<()> {
     }
     std::fs::write(file, text).with_context(|| file.display().to_string())
 }
+
+/// What was typed, without what cargo adds and without the folder of a Python.
+pub fn command_line(bench: &str) -> String {
+    let mut words = vec![format!("cargo bench --bench {bench} --")];
+    for word in std::env::args().skip(1).filter(|word| word != "--bench") {
+        let python = match word.split_once('=') {
+            Some(("--jax", path)) => path.contains('/').then(|| "--jax=PYTHON".to_string()),
+            _ => (words.last().is_some_and(|last| last == "--jax") && word.contains('/')).then(|| "PYTHON".into()),
+        };
+        words.push(python.unwrap_or(word));
+    }
+    words.join(" ")
+}

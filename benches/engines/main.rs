@@ -116,7 +116,7 @@ fn measure(args: &Args) -> Result<Report> {
     }
     let (pinned, date) = (args.threads.iter().all(|&n| peer::processors(n).is_some()), machine::date());
     Ok(Report {
-        command: command_line(args),
+        command: machine::command_line("engines"),
         date,
         machine: machine::describe(),
         load: [before, machine::load()],
@@ -181,14 +181,4 @@ fn time(row: &mut Row, peers: &mut [(&str, usize, Peer)]) {
             }
         }
     }
-}
-
-/// What was typed, without folders of this machine.
-fn command_line(args: &Args) -> String {
-    let python = args.jax.as_ref().map_or("", |_| " --jax PYTHON");
-    let toy = if args.toy { " --toy" } else { "" };
-    let rounds = if args.rounds == 5 { String::new() } else { format!(" --rounds {}", args.rounds) };
-    format!(
-        "cargo bench --bench engines --{toy}{python}{rounds} --json docs/benchmarks/engines.json --page docs/engines.md"
-    )
 }

@@ -144,7 +144,7 @@ fn measure(args: &Args) -> Result<Report> {
     }
     let pinned = args.threads.iter().all(|&n| peer::processors(n).is_some());
     Ok(Report {
-        command: command_line(args),
+        command: machine::command_line("peers"),
         date: machine::date(),
         machine: machine::describe(),
         load: [before, machine::load()],
@@ -183,19 +183,4 @@ fn learn(rows: &[Row], peers: &mut [(&str, usize, Peer)], count: usize) {
             println!("{} {}, {threads} threads, iteration {count}, {column}: mean return {found}", row.shape, row.job);
         }
     }
-}
-
-/// What was typed.
-fn command_line(args: &Args) -> String {
-    let mut words = vec!["cargo bench --bench peers --".to_string()];
-    let flags = [("--toy", args.toy), ("--software", args.software), ("--gpu", args.gpu)];
-    words.extend(flags.iter().filter(|(_, set)| *set).map(|(flag, _)| flag.to_string()));
-    if args.rounds != 3 {
-        words.push(format!("--rounds {}", args.rounds));
-    }
-    if args.shapes != ["multigoal", "quadruped"] {
-        words.push(format!("--shapes {}", args.shapes.join(",")));
-    }
-    words.push("--json docs/benchmarks/peers.json --page docs/peers.md".into());
-    words.join(" ")
 }

@@ -1,11 +1,11 @@
 //! The trainings that every program runs, and flowmill's settings as the other programs read them.
 
 use anyhow::{Result, bail};
-use flowmill::algo::{Algorithm, Layer, PolicyFlowConfig, PpoConfig, to_table};
+use flowmill::algo::{Algorithm, Layer, to_table};
 use flowmill::env::{self, Environment};
 use serde_json::{Value, json};
 
-use flowmill::bench::quadruped_widths;
+use flowmill::bench::{quadruped_algorithm, quadruped_widths};
 
 /// Shapes: MultiGoal with its preset `quick`, MultiGoal with the networks of its preset `released`, a quadruped's widths.
 pub const SHAPES: [&str; 3] = ["multigoal", "wide", "quadruped"];
@@ -21,7 +21,7 @@ pub fn training(shape: &str, algo: &str, toy: bool) -> Result<(Environment, Algo
     let (environment, mut algorithm) = match shape {
         "multigoal" => multigoal(algo, "quick")?,
         "wide" => multigoal(algo, "released")?,
-        "quadruped" => (quadruped_widths()?, legged(algo)?),
+        "quadruped" => (quadruped_widths()?, quadruped_algorithm(algo)?),
         other => bail!("no shape `{other}`, expected one of {}", SHAPES.join(", ")),
     };
     let train = algorithm.train_mut();
@@ -40,17 +40,6 @@ fn multigoal(algo: &str, preset: &str) -> Result<(Environment, Algorithm)> {
     let file = Layer { origin: "train.toml".into(), table: environment.presets.clone() };
     let algorithm = Algorithm::resolve(algo, preset, &file, &[])?;
     Ok((environment, algorithm))
-}
-
-/// The released settings at a quadruped's widths; PPO gets PolicyFlow's, so that the two differ in the policy alone.
-fn legged(algo: &str) -> Result<Algorithm> {
-    let mut flow = PolicyFlowConfig { embedding: 64, flow_steps: 12, ..PolicyFlowConfig::default() };
-    flow.train.hidden = vec![128, 128, 128];
-    Ok(match algo {
-        "policyflow" => Algorithm::PolicyFlow(flow),
-        "ppo" => Algorithm::Ppo(PpoConfig { train: flow.train, output_init: flow.output_init, ..PpoConfig::default() }),
-        other => bail!("no algorithm `{other}`, expected one of {}", ALGORITHMS.join(", ")),
-    })
 }
 
 /// Rows of a minibatch and environment steps of an iteration.

@@ -32,6 +32,9 @@ impl Verdict {
     }
 }
 
+/// What the rounds of a row may explain at most, and what they may explain where there are one or two.
+const NOISE: f64 = 0.5;
+
 /// A row of both runs.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Comparison {
@@ -54,11 +57,16 @@ pub fn compare(now: &[Row], then: &Report, path: &str, loss: f64) -> Result<Vec<
     Ok(all)
 }
 
-fn comparison(now: &Row, then: &Row, loss: f64) -> Comparison {
-    let ratio = if now.unit.is_cost() { now.median / then.median } else { then.median / now.median };
+fn comparison(row: &Row, then: &Row, loss: f64) -> Comparison {
+    let ratio = match (row.median, then.median) {
+        // Less than the clock tells.
+        (0.0, 0.0) => 1.0,
+        (now, then) if row.unit.is_cost() => now / then,
+        (now, then) => then / now,
+    };
     // One or two rounds do not tell how much they vary.
-    let few = now.samples.min(then.samples) < 3;
-    let noise = if few { f64::INFINITY } else { now.spread.max(then.spread) };
+    let few = row.samples.min(then.samples) < 3;
+    let noise = if few { NOISE } else { row.spread.max(then.spread).min(NOISE) };
     let verdict = match ratio {
         // A row that does not compare is no good row.
         ratio if !ratio.is_finite() => Verdict::Worse,
@@ -67,7 +75,7 @@ fn comparison(now: &Row, then: &Row, loss: f64) -> Comparison {
         ratio if ratio > 1.0 => Verdict::Worse,
         _ => Verdict::Better,
     };
-    Comparison { name: now.name.clone(), ratio, verdict }
+    Comparison { name: row.name.clone(), ratio, verdict }
 }
 
 #[cfg(test)]
@@ -101,5 +109,23 @@ mod tests {
         assert_eq!(verdict(&[9.0, 13.0, 17.0]), Verdict::Noise);
         assert_eq!(verdict(&[12.9, 13.0, 13.1]), Verdict::Worse);
         assert_eq!(verdict(&[13.0]), Verdict::Noise);
+    }
+
+    #[test]
+    fn a_row_ten_times_as_slow_is_worse_however_few_or_scattered_its_rounds() {
+        let then = row(Unit::Microseconds, &[10.0]);
+        for values in [&[100.0][..], &[100.0; 2], &[10.0, 100.0, 1000.0]] {
+            let now = row(Unit::Microseconds, values);
+            assert_eq!(comparison(&now, &then, 0.2).verdict, Verdict::Worse, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn no_time_at_all_is_the_same_as_none_and_better_than_some() {
+        let at = |us: f64| row(Unit::Microseconds, &[us; 3]);
+        let of = |now, then| comparison(&at(now), &at(then), 0.2);
+        assert_eq!((of(0.0, 0.0).verdict, of(0.0, 0.0).ratio), (Verdict::Same, 1.0));
+        assert_eq!(of(0.0, 1.0).verdict, Verdict::Better);
+        assert_eq!(of(1.0, 0.0).verdict, Verdict::Worse);
     }
 }

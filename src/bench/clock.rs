@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use super::BenchError;
 use crate::engine::{Engine, EngineError, Recording};
 
-/// Samples of a row: at least the first, even where they exceed the row's time; at most the second.
+/// Samples of a row: at least the first, even where they exceed the row's time; at most the second. What is compared has
+/// the first in any case.
 const ROUNDS: [usize; 2] = [3, 15];
 
 /// Times the row's time, and at least a second, after which one sample has to do: so that a slow adapter comes to an end.
@@ -38,9 +39,10 @@ impl Samples {
         self.quantile(0.5)
     }
 
-    /// Distance of the quartiles over the median: what half of the rounds agree within.
+    /// Distance of the quartiles over the median: what half of the rounds agree within; 0 where the median is 0.
     pub fn spread(&self) -> f64 {
-        (self.quantile(0.75) - self.quantile(0.25)) / self.median()
+        let median = self.median();
+        if median == 0.0 { 0.0 } else { (self.quantile(0.75) - self.quantile(0.25)) / median }
     }
 
     /// Each value changed.
@@ -117,7 +119,7 @@ pub fn interleaved(length: Duration, runs: &mut [Run<'_>]) -> Result<Vec<Vec<f64
         run()?;
     }
     let rounds = Rounds::new(length * runs.len() as u32);
-    for round in (0..).take_while(|round| rounds.more(*round)) {
+    for round in (0..).take_while(|round| *round < ROUNDS[0] || rounds.more(*round)) {
         let forward = 0..runs.len();
         let order: Vec<usize> = if round % 2 == 0 { forward.collect() } else { forward.rev().collect() };
         for at in order {
@@ -141,6 +143,7 @@ mod tests {
         let samples = Samples::new(vec![5.0, 1.0, 3.0, 2.0, 4.0]);
         assert_eq!((samples.median(), samples.spread(), samples.count()), (3.0, 2.0 / 3.0, 5));
         assert_eq!(Samples::new(vec![1.0, 2.0]).median(), 1.5);
+        assert_eq!(Samples::new(vec![0.0, 0.0, 3.0]).spread(), 0.0);
         assert_eq!((Samples::new(vec![7.0]).median(), Samples::new(vec![7.0]).spread()), (7.0, 0.0));
         assert_eq!(ratio(&[2.0, 9.0, 8.0], &[1.0, 3.0, 2.0]).median(), 3.0);
     }

@@ -24,8 +24,8 @@ pub use ceilings::{Ceilings, measure};
 pub use page::page;
 pub use report::{Report, Table};
 pub use row::{Row, Unit};
-pub use shapes::quadruped_widths;
-pub use suite::{Event, KernelRun, Suite, SuiteOptions};
+pub use shapes::{parse_envs, quadruped_algorithm, quadruped_widths};
+pub use suite::{Event, KernelRun, Results, Suite, SuiteOptions};
 pub use tasks::Part;
 
 use crate::algo::SettingsError;

@@ -25,6 +25,9 @@ pub fn page(reports: &[Report], command: &str) -> String {
             report.seconds_compiling,
             report.command,
         );
+        for line in report.warnings.iter().chain(&report.failures) {
+            let _ = writeln!(page, "**{line}**\n");
+        }
         let _ = writeln!(page, "| {} |\n|{}", HEADINGS.join(" | "), "---|".repeat(HEADINGS.len()));
         for row in &report.rows {
             let _ = writeln!(page, "| {} |", cells(row).join(" | "));

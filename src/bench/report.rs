@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::BenchError;
 use super::row::{Row, Unit};
+use super::suite::Results;
 use crate::report::format_si;
 
 /// Tells these files from others.
@@ -21,6 +22,7 @@ pub struct Report {
     /// Version of the crate.
     pub version: String,
     /// Commit that it was built from, where the build knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
     /// UTC, yyyy-mm-dd.
     pub date: String,
@@ -42,6 +44,12 @@ pub struct Report {
     pub seconds_compiling: f64,
     /// Seconds of everything.
     pub seconds: f64,
+    /// What makes the rows less than they seem: environments without rows, a machine that has changed meanwhile.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    /// Rows that could not be measured, each with the reason.
+    #[serde(default)]
+    pub failures: Vec<String>,
     /// The rows.
     pub rows: Vec<Row>,
 }
@@ -67,14 +75,17 @@ impl Report {
             envs,
             seconds_compiling: 0.0,
             seconds: 0.0,
+            warnings: Vec::new(),
+            failures: Vec::new(),
             rows: Vec::new(),
         }
     }
 
     /// Takes the results of a run that is over.
-    pub fn finish(&mut self, rows: Vec<Row>, seconds_compiling: f64, seconds: f64) {
+    pub fn finish(&mut self, results: Results, seconds: f64) {
         self.load[1] = load();
-        (self.rows, self.seconds_compiling, self.seconds) = (rows, seconds_compiling, seconds);
+        (self.rows, self.warnings, self.failures) = (results.rows, results.warnings, results.failures);
+        (self.seconds_compiling, self.seconds) = (results.seconds_compiling, seconds);
     }
 
     /// Reads what `--json` printed.
@@ -121,6 +132,7 @@ pub fn cells(row: &Row) -> [String; HEADINGS.len()] {
     let mut notes: Vec<String> =
         rates.iter().filter_map(|(rate, of)| rate.map(|rate| format!("{} {of}", format_si(rate)))).collect();
     notes.extend(row.counted_ratio.map(|counted| format!("counted {counted:.2} x")));
+    notes.extend(row.limit.filter(|limit| row.median > *limit).map(|limit| format!("OVER {limit}")));
     [
         row.name.clone(),
         median,

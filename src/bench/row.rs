@@ -68,6 +68,9 @@ pub struct Row {
     /// The same ratio by counted arithmetic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counted_ratio: Option<f64>,
+    /// What the ratio should not exceed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<f64>,
 }
 
 impl Row {
@@ -88,6 +91,7 @@ impl Row {
             steps_per_second: None,
             ratio: None,
             counted_ratio: None,
+            limit: None,
         }
     }
 

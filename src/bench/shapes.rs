@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use toml::{Table, Value};
 
 use super::BenchError;
-use crate::algo::{Algorithm, Layer};
+use crate::algo::{Algorithm, Layer, PolicyFlowConfig};
 use crate::engine::AdapterKind;
 use crate::env::{EnvError, Environment, Manifest, load};
 
@@ -48,16 +48,32 @@ impl Shape {
     /// An algorithm at this shape. All algorithms have the same network, batch, epochs and minibatches.
     pub fn algorithm(&self, name: &str) -> Result<Algorithm, BenchError> {
         let file = Layer { origin: "train.toml".into(), table: self.environment.presets.clone() };
-        let mut algorithm = Algorithm::resolve(name, "released", &file, &[])?;
-        if self.name == Self::QUADRUPED {
-            algorithm.train_mut().hidden = vec![128, 128, 128];
-            if let Algorithm::PolicyFlow(config) = &mut algorithm {
-                (config.embedding, config.flow_steps) = (64, 12);
-            }
-        }
+        let mut algorithm = match self.name {
+            Self::QUADRUPED => quadruped_algorithm(name)?,
+            _ => Algorithm::resolve(name, "released", &file, &[])?,
+        };
         algorithm.train_mut().num_envs = self.envs;
         Ok(algorithm)
     }
+}
+
+/// The released settings at a quadruped's widths. PPO gets PolicyFlow's, so that the two differ in the policy alone.
+pub fn quadruped_algorithm(name: &str) -> Result<Algorithm, BenchError> {
+    let none = Layer { origin: "train.toml".into(), table: Table::new() };
+    let mut flow = PolicyFlowConfig { embedding: 64, flow_steps: 12, ..PolicyFlowConfig::default() };
+    flow.train.hidden = vec![128, 128, 128];
+    let mut algorithm = Algorithm::resolve(name, "released", &none, &[])?;
+    match &mut algorithm {
+        Algorithm::PolicyFlow(config) => *config = flow,
+        Algorithm::Ppo(config) => (config.train, config.output_init) = (flow.train, flow.output_init),
+    }
+    Ok(algorithm)
+}
+
+/// Reads a number of environments, which is even because `scaling/envs/x2` halves it. What is wrong begins with "expected".
+pub fn parse_envs(text: &str) -> Result<usize, String> {
+    let fits = |envs: &usize| (2..=65536).contains(envs) && envs % 2 == 0;
+    text.parse().ok().filter(fits).ok_or_else(|| "expected an even number from 2 to 65536".into())
 }
 
 /// Environments of a shape: the paper's number on a GPU, fewer where a processor does the work.
@@ -65,7 +81,7 @@ pub fn environments(kind: AdapterKind) -> usize {
     match kind {
         AdapterKind::Gpu => 4096,
         AdapterKind::Cpu => 1024,
-        AdapterKind::Software => 128,
+        AdapterKind::Software => 64,
     }
 }
 
@@ -95,19 +111,23 @@ pub fn quadruped_widths() -> Result<Environment, EnvError> {
     table.insert("action".into(), channels(12));
     let folder = PathBuf::from("quadruped-widths");
     let manifest = Manifest::from_table(&folder.join("env.toml"), &table)?;
-    Ok(Environment { folder, manifest, wgsl: WIDTHS.into(), presets: Table::new() })
+    Ok(Environment { folder, manifest, wgsl: widths(), presets: Table::new() })
 }
 
-const WIDTHS: &str = "
+/// Without a loop, so that a step is light enough to run inside a rollout's kernel.
+fn widths() -> String {
+    let sines: Vec<String> = (1..=48).map(|k| format!("sin(state.x * {k}.0)")).collect();
+    format!(
+        "{DYNAMICS}fn observe(state: State) -> array<f32, OBS_DIM> {{\n    return array<f32, OBS_DIM>({});\n}}\n",
+        sines.join(", ")
+    )
+}
+
+const DYNAMICS: &str = "
 struct State { x: f32 }
 fn reset(random: Random) -> State { return State(random_uniform(random, 0u)); }
 fn step(state: ptr<function, State>, action: array<f32, ACTION_DIM>, random: Random) -> StepResult {
     (*state).x = clamp((*state).x + 0.01 * action[0], -1.0, 1.0);
     return StepResult((*state).x, false);
-}
-fn observe(state: State) -> array<f32, OBS_DIM> {
-    var obs: array<f32, OBS_DIM>;
-    for (var i = 0u; i < OBS_DIM; i++) { obs[i] = sin(state.x * f32(i + 1u)); }
-    return obs;
 }
 ";

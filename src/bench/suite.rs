@@ -1,6 +1,6 @@
 //! Measures the rows of a suite, one after the other; what is compared, in turn.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::BenchError;
 use super::ceilings::{Ceilings, measure};
@@ -8,8 +8,9 @@ use super::clock::Samples;
 use super::measuring::Measuring;
 use super::row::{Row, Unit};
 use super::shapes::Shape;
-use super::tasks::{Ceiling, Job, Part, Task, select, tasks};
+use super::tasks::{CONTROL, Ceiling, Job, Part, Task, select, tasks};
 use crate::engine::{AdapterSummary, Engine, EngineError, EngineOptions, Recording};
+use crate::env::{EnvError, EnvKernels, load};
 
 /// What to measure and how.
 #[derive(Clone, Debug)]
@@ -33,6 +34,21 @@ pub enum Event<'a> {
     Doing(&'a str),
     /// A row is done.
     Row(&'a Row),
+    /// A row has none: its name and why.
+    Failed(&'a str, &'a BenchError),
+}
+
+/// What a suite has measured.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct Results {
+    /// The rows.
+    pub rows: Vec<Row>,
+    /// What makes the rows less than they seem.
+    pub warnings: Vec<String>,
+    /// Rows that could not be measured, each with the reason.
+    pub failures: Vec<String>,
+    /// Seconds of planning and compilation, which are in no row.
+    pub seconds_compiling: f64,
 }
 
 /// What is done with a kernel: given its row's name, its engine, and one dispatch of it.
@@ -45,19 +61,34 @@ pub struct Suite {
     adapter: AdapterSummary,
     pub(super) shapes: [Shape; 2],
     pub(super) tasks: Vec<Task>,
+    /// Environments that do not compile.
+    warnings: Vec<String>,
+    seconds_planning: f64,
 }
 
 impl Suite {
-    /// Looks the adapter up and plans; compiles and measures nothing.
+    /// Looks the adapter up and plans; compiles and measures nothing. An environment that cannot be compiled has no rows, only a
+    /// warning, unless nothing else is asked for.
     pub fn new(options: SuiteOptions) -> Result<Self, BenchError> {
+        let started = Instant::now();
         let adapter = Engine::new(&options.engine)?.adapter().clone();
         let shapes = Shape::all(adapter.kind, options.envs)?;
         let all = tasks(options.part, &adapter, &shapes)?;
-        let tasks = match &options.filter {
+        let mut tasks = match &options.filter {
             Some(filter) => select(all, filter)?,
             None => all,
         };
-        Ok(Self { options, adapter, shapes, tasks })
+        let mut warnings = Vec::new();
+        for (name, error) in broken(&tasks) {
+            tasks.retain(|task| !matches!(&task.job, Job::Environment { name: other, .. } if *other == name));
+            if tasks.is_empty() {
+                return Err(error.into());
+            }
+            let error = error.to_string();
+            warnings.push(format!("no rows of environment {name}: {}", error.lines().next().unwrap_or_default()));
+        }
+        let seconds_planning = started.elapsed().as_secs_f64();
+        Ok(Self { options, adapter, shapes, tasks, warnings, seconds_planning })
     }
 
     /// The adapter.
@@ -75,52 +106,90 @@ impl Suite {
         self.tasks.iter().map(|task| task.name.as_str())
     }
 
-    /// Measures every row; also returns the seconds of planning and compilation, which are in no row.
-    pub fn run(&self, tell: &mut dyn FnMut(Event<'_>)) -> Result<(Vec<Row>, f64), BenchError> {
+    /// Environments that have no rows, and why.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Measures every row; one that fails is told and the others go on. An error of the ceilings ends it.
+    pub fn run(&self, tell: &mut dyn FnMut(Event<'_>)) -> Result<Results, BenchError> {
         tell(Event::Doing("ceilings of the adapter"));
         let ceilings = (0..3).map(|_| self.ceilings()).collect::<Result<Vec<_>, _>>()?;
-        let middle = |of: fn(&Ceilings) -> f64| Samples::new(ceilings.iter().map(of).collect());
         // A ceiling is what the adapter can do: other work on the machine only takes from it.
         let best = |of: fn(&Ceilings) -> f64| ceilings.iter().map(of).fold(0.0, f64::max);
         let limits = [best(|c| c.fma_gflops), best(|c| c.copy_gbytes)];
         let mut measuring = Measuring::new(self, limits);
-        let mut rows: Vec<Row> = Vec::new();
+        let mut results = Results { warnings: self.warnings.clone(), ..Results::default() };
+        let mut done: Vec<&str> = Vec::new();
         for task in &self.tasks {
+            if done.contains(&task.name.as_str()) {
+                continue;
+            }
             tell(Event::Doing(&task.name));
-            let name = task.name.as_str();
-            let row = match &task.job {
-                Job::Ceiling(Ceiling::Fma) => Row::new(name, Unit::Gflops, &middle(|c| c.fma_gflops)),
-                Job::Ceiling(Ceiling::Copy) => Row::new(name, Unit::Gbytes, &middle(|c| c.copy_gbytes)),
-                Job::Ceiling(Ceiling::EmptyDispatch) => {
-                    Row::new(name, Unit::Microseconds, &middle(|c| c.empty_dispatch_us))
+            let names = self.together(task);
+            match self.measure(task, &mut measuring, &ceilings) {
+                Ok(rows) => {
+                    rows.iter().for_each(|row| tell(Event::Row(row)));
+                    results.rows.extend(rows);
                 }
-                Job::Ceiling(Ceiling::SubmitWait) => Row::new(name, Unit::Microseconds, &middle(|c| c.submit_wait_us)),
-                Job::Control => {
-                    measuring.leave();
-                    let before = middle(|c| c.fma_gflops);
-                    let after = (0..3).map(|_| Ok(self.ceilings()?.fma_gflops)).collect::<Result<_, BenchError>>()?;
-                    let after = Samples::new(after).median();
-                    Row::ratio(name, &before.map(|rate| rate / after), Some(1.0))
-                }
-                Job::Environment { name: environment, reset } => measuring.environment(name, environment, *reset)?,
-                job @ (Job::Network { .. } | Job::Kernel { .. }) => measuring.kernel(name, job)?,
-                Job::Rollout { shape, algorithm } => measuring.rollout(name, *shape, algorithm)?,
-                // Those that stand behind one another are measured together.
-                Job::Iteration { .. } | Job::Overhead { .. } if rows.iter().any(|row| row.name == name) => continue,
-                Job::Iteration { shape, .. } | Job::Overhead { shape } => {
-                    for row in measuring.iterations(*shape)? {
-                        tell(Event::Row(&row));
-                        rows.push(row);
+                Err(error) => {
+                    for name in &names {
+                        tell(Event::Failed(name, &error));
+                        results.failures.push(format!("{name}: {error}"));
                     }
-                    continue;
+                    // What failed may have left its engine in any state.
+                    measuring.leave();
                 }
-                Job::TwiceEnvironments { shape } => measuring.twice_environments(name, *shape)?,
-                Job::TwiceSteps { shape } => measuring.twice_steps(name, *shape)?,
-            };
-            tell(Event::Row(&row));
-            rows.push(row);
+            }
+            done.extend(names);
         }
-        Ok((rows, measuring.seconds_compiling()))
+        results.warnings.extend(results.rows.iter().filter_map(drift));
+        results.seconds_compiling = self.seconds_planning + measuring.seconds_compiling();
+        Ok(results)
+    }
+
+    /// Names of the rows that are measured with a task's, its own among them: iterations of a shape run in turn.
+    fn together(&self, task: &Task) -> Vec<&str> {
+        let shape = |job: &Job| match job {
+            Job::Iteration { shape, .. } | Job::Overhead { shape } => Some(*shape),
+            _ => None,
+        };
+        let same =
+            |other: &&Task| *other == task || (shape(&task.job).is_some() && shape(&other.job) == shape(&task.job));
+        self.tasks.iter().filter(same).map(|task| task.name.as_str()).collect()
+    }
+
+    /// The rows of a task and of those that are measured together with it.
+    fn measure(
+        &self,
+        task: &Task,
+        measuring: &mut Measuring<'_>,
+        ceilings: &[Ceilings],
+    ) -> Result<Vec<Row>, BenchError> {
+        let middle = |of: fn(&Ceilings) -> f64| Samples::new(ceilings.iter().map(of).collect());
+        let name = task.name.as_str();
+        let row = match &task.job {
+            Job::Ceiling(Ceiling::Fma) => Row::new(name, Unit::Gflops, &middle(|c| c.fma_gflops)),
+            Job::Ceiling(Ceiling::Copy) => Row::new(name, Unit::Gbytes, &middle(|c| c.copy_gbytes)),
+            Job::Ceiling(Ceiling::EmptyDispatch) => {
+                Row::new(name, Unit::Microseconds, &middle(|c| c.empty_dispatch_us))
+            }
+            Job::Ceiling(Ceiling::SubmitWait) => Row::new(name, Unit::Microseconds, &middle(|c| c.submit_wait_us)),
+            Job::Control => {
+                measuring.leave();
+                let before = middle(|c| c.fma_gflops);
+                let after = (0..3).map(|_| Ok(self.ceilings()?.fma_gflops)).collect::<Result<_, BenchError>>()?;
+                let after = Samples::new(after).median();
+                Row::ratio(name, &before.map(|rate| rate / after), Some(1.0))
+            }
+            Job::Environment { name: environment, reset } => measuring.environment(name, environment, *reset)?,
+            job @ (Job::Network { .. } | Job::Kernel { .. }) => measuring.kernel(name, job)?,
+            Job::Rollout { shape, algorithm } => measuring.rollout(name, *shape, algorithm)?,
+            Job::Iteration { shape, .. } | Job::Overhead { shape } => return measuring.iterations(*shape),
+            Job::TwiceEnvironments { shape } => measuring.twice_environments(name, *shape)?,
+            Job::TwiceSteps { shape } => measuring.twice_steps(name, *shape)?,
+        };
+        Ok(vec![row])
     }
 
     /// Prepares every kernel of the rows and hands it out. What it has written meanwhile is put back.
@@ -143,5 +212,45 @@ impl Suite {
     /// On an engine of its own, because what it allocates stays.
     fn ceilings(&self) -> Result<Ceilings, BenchError> {
         Ok(measure(&mut self.open()?)?)
+    }
+}
+
+/// Environments of the rows that cannot be compiled, in their order.
+fn broken(tasks: &[Task]) -> Vec<(String, EnvError)> {
+    let mut names: Vec<&String> = Vec::new();
+    for task in tasks {
+        if let Job::Environment { name, .. } = &task.job {
+            names.push(name);
+        }
+    }
+    names.dedup();
+    let error = |name: &String| load(name).and_then(|found| EnvKernels::new(&found)).err();
+    names.into_iter().filter_map(|name| Some((name.clone(), error(name)?))).collect()
+}
+
+/// Most by which multiply-adds may be faster or slower behind everything than before.
+const DRIFT: f64 = 0.1;
+
+/// What the control row says of all others, if anything.
+fn drift(row: &Row) -> Option<String> {
+    let far = row.name == CONTROL && (row.median - 1.0).abs() > row.spread.max(DRIFT);
+    far.then(|| {
+        let before = row.median;
+        format!(
+            "the machine changed meanwhile: multiply-adds ran at {before:.2} times their last rate at the beginning"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_control_that_drifts_beyond_a_tenth_and_its_spread_is_a_warning() {
+        let warned =
+            |name: &str, values: &[f64]| drift(&Row::ratio(name, &Samples::new(values.to_vec()), None)).is_some();
+        assert!(warned(CONTROL, &[1.2; 3]) && warned(CONTROL, &[0.8; 3]));
+        assert!(!warned(CONTROL, &[1.05; 3]) && !warned(CONTROL, &[0.8, 1.2, 1.6]) && !warned("overhead/x", &[2.0; 3]));
     }
 }

@@ -61,6 +61,9 @@ pub struct Task {
     pub job: Job,
 }
 
+/// The row that tells whether the machine stayed the same.
+pub const CONTROL: &str = "control/fma";
+
 /// All rows of a part, in the order in which they are measured.
 pub fn tasks(part: Part, adapter: &AdapterSummary, shapes: &[Shape]) -> Result<Vec<Task>, BenchError> {
     let wants = |asked: Part| part == asked || part == Part::All;
@@ -75,7 +78,7 @@ pub fn tasks(part: Part, adapter: &AdapterSummary, shapes: &[Shape]) -> Result<V
         add(format!("ceiling/{name}"), Job::Ceiling(ceiling));
     }
     if wants(Part::Kernels) {
-        for found in environments().into_iter().filter(|found| found.manifest.is_ok()) {
+        for found in environments() {
             for (verb, reset) in [("reset", true), ("step", false)] {
                 add(format!("env/{}/{verb}", found.name), Job::Environment { name: found.name.clone(), reset });
             }
@@ -102,7 +105,7 @@ pub fn tasks(part: Part, adapter: &AdapterSummary, shapes: &[Shape]) -> Result<V
         add("scaling/envs/x2".into(), Job::TwiceEnvironments { shape });
         add("scaling/steps/x2".into(), Job::TwiceSteps { shape });
     }
-    add("control/fma".into(), Job::Control);
+    add(CONTROL.into(), Job::Control);
     Ok(tasks)
 }
 

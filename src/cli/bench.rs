@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use flowmill::bench::{
-    BenchError, Comparison, Event, Part, Report, Suite, SuiteOptions, Table, Verdict, compare, page,
+    BenchError, Comparison, Event, Part, Report, Suite, SuiteOptions, Table, Verdict, compare, page, parse_envs,
 };
 use flowmill::engine::EngineOptions;
 use flowmill::report::write_atomic;
@@ -14,7 +14,6 @@ use serde_json::json;
 use super::Failure;
 use super::device::Device;
 use super::output::{Output, table};
-use super::parse::whole;
 
 /// Measure the adapter, every kernel, rollouts and whole iterations
 #[derive(clap::Args)]
@@ -34,8 +33,8 @@ pub struct Args {
     /// Seconds for a row; whole iterations get ten times as many
     #[arg(long, value_name = "SECONDS", default_value_t = 0.3, allow_negative_numbers = true, value_parser = seconds)]
     seconds: f64,
-    /// Environments of a shape; by default 4096 on a GPU, 1024 on the CPU engine, 128 on a software driver
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<usize>(2, 65536))]
+    /// Environments of a shape; by default 4096 on a GPU, 1024 on the CPU engine, 64 on a software driver
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_envs)]
     num_envs: Option<usize>,
     #[command(flatten)]
     device: Device,
@@ -76,6 +75,7 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         }
         _ => Part::All,
     };
+    let started = Instant::now();
     let suite = Suite::new(SuiteOptions {
         engine: args.device.options(EngineOptions::default())?,
         part,
@@ -84,22 +84,31 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         length: Duration::from_secs_f64(args.seconds),
     })?;
     args.device.warn(suite.adapter());
+    if let (Some(path), Some(then)) = (&args.baseline, baseline.as_ref().filter(|then| then.envs != suite.envs())) {
+        let path = path.display();
+        let (there, here) = (then.envs, suite.envs());
+        let why =
+            format!("{path}: {there} environments a shape, expected {here} as in this run, or `--num-envs {there}`");
+        return Err(Failure::Input(why));
+    }
+    suite.warnings().iter().for_each(|line| eprintln!("warning: {line}"));
 
-    let started = Instant::now();
     let mut report = Report::new(suite.adapter(), suite.envs(), command_line());
     out.say(format!("adapter {}", report.device()));
     let lines = Table::new(suite.names());
     out.say(lines.heading());
     let bar = progress(suite.names().count());
-    let (rows, compiling) = suite.run(&mut |event| match event {
+    let results = suite.run(&mut |event| match event {
         Event::Doing(what) => bar.set_message(what.to_string()),
         Event::Row(row) => {
             bar.suspend(|| out.say(lines.row(row)));
             bar.inc(1);
         }
+        Event::Failed(name, error) => bar.suspend(|| eprintln!("{name}: {error}")),
     })?;
     bar.finish_and_clear();
-    report.finish(rows, compiling, started.elapsed().as_secs_f64());
+    results.warnings[suite.warnings().len()..].iter().for_each(|line| eprintln!("warning: {line}"));
+    report.finish(results, started.elapsed().as_secs_f64());
     out.say(format!(
         "{} rows in {:.0} s, of which {:.1} s for planning and compilation",
         report.rows.len(),
@@ -121,6 +130,9 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     out.object(&object)?;
     let worse: Vec<&str> =
         compared.iter().filter(|row| row.verdict == Verdict::Worse).map(|row| row.name.as_str()).collect();
+    if !report.failures.is_empty() {
+        return Err(Failure::Run(format!("{} rows failed: {}", report.failures.len(), report.failures.join("; "))));
+    }
     if worse.is_empty() {
         return Ok(());
     }

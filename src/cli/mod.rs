@@ -28,7 +28,6 @@ mod session;
 mod simulate;
 mod train;
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -64,14 +63,27 @@ enum Verb {
     Simulate(simulate::Args),
 }
 
-/// Parses the command line, runs the verb and reports its failure in one line. `verb` goes in front of what was typed:
-/// nothing, or the one verb of a binary that has no other.
-pub fn main(verb: Option<&str>) -> ExitCode {
+/// Measure the adapter, every kernel, rollouts and whole iterations: `flowmill bench` by itself
+#[derive(Parser)]
+#[command(name = "flowmill-bench", version)]
+struct BenchArguments {
+    /// Print one JSON object on standard output; text for people goes to standard error
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    bench: bench::Args,
+}
+
+/// Parses the command line, runs the verb and reports its failure in one line. `bench`: the binary that has no other verb.
+pub fn main(bench: bool) -> ExitCode {
     #[cfg(target_os = "linux")]
     runtime::name_folder();
-    let typed = std::env::args_os().skip(1);
-    let words = ["flowmill"].into_iter().chain(verb).map(OsString::from).chain(typed);
-    let arguments = match Arguments::try_parse_from(words) {
+    let parsed = if bench {
+        BenchArguments::try_parse().map(|typed| Arguments { json: typed.json, verb: Verb::Bench(typed.bench) })
+    } else {
+        Arguments::try_parse()
+    };
+    let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => return parse::exit(&error),
     };

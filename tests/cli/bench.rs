@@ -85,6 +85,71 @@ fn against_itself_ratios_are_near_one_and_a_row_that_was_faster_fails() {
     assert!(last.starts_with("error: worse than the baseline by more than 20 %") && last.contains(worse), "{last}");
 }
 
+/// One round a side, ten times as slow: no spread to hide behind.
+#[test]
+fn a_baseline_of_one_round_fails_a_row_ten_times_as_slow() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("before.json");
+    let mut report = json(&[&TOY[..], &["kernel/gae"]].concat());
+    let first = &mut report["rows"][0];
+    first["median"] = (first["median"].as_f64().unwrap() / 1000.0).into();
+    (first["samples"], first["spread"]) = (1.into(), 0.into());
+    std::fs::write(&file, report.to_string()).unwrap();
+    let (code, _, stderr) = toy("kernel/gae", &["--baseline", file.to_str().unwrap()]);
+    assert_eq!(code, 1, "{stderr}");
+}
+
+#[test]
+fn a_baseline_of_another_number_of_environments_is_refused_before_anything_is_measured() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("before.json");
+    let mut report = json(&[&TOY[..], &["kernel/gae"]].concat());
+    report["envs"] = 16.into();
+    std::fs::write(&file, report.to_string()).unwrap();
+    let (code, stdout, stderr) = toy("kernel/gae", &["--baseline", file.to_str().unwrap()]);
+    assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+    assert!(stderr.contains("16 environments a shape, expected 8") && stderr.lines().count() == 1, "{stderr}");
+}
+
+#[test]
+fn an_environment_that_does_not_compile_costs_its_own_rows_only() {
+    let folder = TempDir::new().unwrap();
+    let broken = folder.path().join("wrecked");
+    std::fs::create_dir(&broken).unwrap();
+    let released = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("envs/multigoal/env.toml");
+    let manifest = std::fs::read_to_string(released).unwrap().replacen("\"multigoal\"", "\"wrecked\"", 1);
+    std::fs::write(broken.join("env.toml"), manifest).unwrap();
+    std::fs::write(broken.join("env.wgsl"), "fn step( {").unwrap();
+    let bench = |filter: &str| {
+        let mut command = flowmill();
+        command.args(TOY).args([filter, "--json"]).env("FLOWMILL_ENVS", folder.path());
+        parts(&command.output().unwrap())
+    };
+    let (code, stdout, stderr) = bench("/reset");
+    assert_eq!(code, 0, "{stderr}");
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    assert!(rows(&report).iter().any(|row| row["name"] == "env/multigoal/reset"), "{report}");
+    assert!(report["warnings"][0].as_str().unwrap().contains("wrecked"), "{report}");
+    assert!(stderr.contains("warning: no rows of environment wrecked"), "{stderr}");
+    let (code, _, stderr) = bench("env/wrecked");
+    assert_eq!(code, 2, "{stderr}");
+}
+
+#[test]
+fn a_number_of_environments_that_cannot_be_halved_is_refused() {
+    let (code, _, stderr) = parts(&run(&["bench", "--num-envs", "3"]));
+    assert_eq!((code, stderr.as_str()), (2, "error: `--num-envs` is 3, expected an even number from 2 to 65536\n"));
+}
+
+#[test]
+fn the_benchmark_binary_has_its_own_usage_and_a_version() {
+    let out = |word: &str| parts(&Command::new(env!("CARGO_BIN_EXE_flowmill-bench")).arg(word).output().unwrap());
+    let (code, stdout, _) = out("--help");
+    assert!(code == 0 && stdout.contains("Usage: flowmill-bench"), "{stdout}");
+    let version = format!("flowmill-bench {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(out("--version"), (0, version, String::new()));
+}
+
 #[test]
 fn text_names_the_adapter_first_and_says_that_it_is_no_gpu() {
     let (code, stdout, stderr) = toy("ceiling/fma", &[]);
