@@ -119,7 +119,7 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     }
     out.object(&object)?;
     // Last, so that a trace that cannot be written takes nothing else with it.
-    if let Some(file) = trace_file {
+    if let Some(mut file) = trace_file {
         let engine = trainer.engine();
         let name = |kernel: KernelId| engine.kernel_name(kernel).to_string();
         let device = engine.adapter().name.clone();
@@ -159,11 +159,11 @@ impl TraceFile {
         Ok(None)
     }
 
-    fn write(&self, trace: &serde_json::Value) -> Result<(), Failure> {
+    fn write(&mut self, trace: &serde_json::Value) -> Result<(), Failure> {
         let failed = |e: String| Failure::Run(format!("--trace {}: {e}", self.path.display()));
         let bytes = serde_json::to_vec(trace).map_err(|e| failed(e.to_string()))?;
-        match &self.stream {
-            Some(mut stream) => stream.write_all(&bytes).map_err(|e| failed(e.to_string())),
+        match &mut self.stream {
+            Some(stream) => stream.write_all(&bytes).map_err(|e| failed(e.to_string())),
             None => {
                 // What a link names, not the link.
                 let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());

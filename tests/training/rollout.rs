@@ -4,7 +4,6 @@ use flowmill::algo::Algorithm;
 use flowmill::engine::{Command, Engine};
 use flowmill::env::Environment;
 use flowmill::fuse::Target;
-use flowmill::fuse::Target;
 use flowmill::train::{Limits, TrainOptions, Trainer};
 
 use crate::common::device::{On, on_both_engines};
