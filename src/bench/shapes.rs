@@ -72,7 +72,7 @@ pub fn quadruped_algorithm(name: &str) -> Result<Algorithm, BenchError> {
 
 /// Reads a number of environments, which is even because `scaling/envs/x2` halves it. What is wrong begins with "expected".
 pub fn parse_envs(text: &str) -> Result<usize, String> {
-    let fits = |envs: &usize| (2..=65536).contains(envs) && envs % 2 == 0;
+    let fits = |envs: &usize| (2..=65536).contains(envs) && envs.is_multiple_of(2);
     text.parse().ok().filter(fits).ok_or_else(|| "expected an even number from 2 to 65536".into())
 }
 
