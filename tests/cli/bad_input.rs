@@ -53,7 +53,7 @@ fn unknown_names_offer_the_nearest() {
 
 #[test]
 fn verbs_of_later_releases_do_not_exist() {
-    for verb in ["render", "export", "simulate", "sweep"] {
+    for verb in ["render", "export", "sweep"] {
         assert!(refusal(&[verb]).contains(&format!("unknown verb `{verb}`")), "{verb}");
     }
 }
@@ -202,7 +202,7 @@ fn benchmarks_that_there_are_not_and_baselines_that_are_none_are_named() {
         (&["bench", "--baseline", &at("other.json")], &["other.json", "flowmill bench --json"]),
         (&bench(&["--loss", "-1"]), &["`--loss` is -1, expected a number from 0"]),
         (&bench(&["--seconds", "x"]), &["`--seconds` is x, expected seconds from 0 to 3600"]),
-        (&["bench", "--num-envs", "1"], &["`--num-envs` is 1, expected 2..="]),
+        (&["bench", "--num-envs", "1"], &["`--num-envs` is 1, expected an even number from 2 to 65536"]),
         (&["bench", "--adapter", "voodoo2"], &["unknown adapter `voodoo2`"]),
         (&["bench", "--adapter", "software"], &["no software adapter"]),
         (&["bench", "--from", "x"], &["required", "--page"]),
