@@ -16,7 +16,7 @@
 //! - [`engine`]: adapters, buffers, kernels, recordings, and the two engines that execute them, on a GPU and on the CPU.
 //! - [`simd`]: vectors of CPUs, their mathematics and the matrix product.
 //! - [`train`]: memory layout, the iteration as a recording, metrics, checkpoints, evaluation.
-//! - [`bench`]: what an adapter can do at best.
+//! - [`mod@bench`]: the benchmark suite and the ceilings that it measures an adapter by.
 //! - [`profile`]: where the time of an iteration goes.
 //! - [`report`] and [`plot`]: what a run writes, prints and draws.
 //! - [`report`] and [`plot`]: what a run writes, prints and draws; [`numpy`]: arrays in and out.

@@ -16,7 +16,7 @@ pub struct Actuation<S> {
 }
 
 impl<S: Scalar> Actuation<S> {
-    /// Computes it. `control` [nu]
+    /// Computes it. `control` `[nu]`
     pub fn new(
         model: &Model,
         qpos: &[S],

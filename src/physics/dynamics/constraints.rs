@@ -65,7 +65,7 @@ pub struct Constraints<S: Scalar> {
 }
 
 impl<S: Scalar> Constraints<S> {
-    /// Finds them. `qpos` [nq], `qvel` [nv]
+    /// Finds them. `qpos` `[nq]`, `qvel` `[nv]`
     pub fn new(model: &Model, qpos: &[S], qvel: &[S], position: &Position<S>, tendons: &[Line<S>]) -> Self {
         let enabled = &model.options.enabled;
         let mut found = Self { rows: Vec::new(), contacts: Vec::new() };

@@ -36,7 +36,7 @@ pub struct Velocity<S> {
 }
 
 impl<S: Scalar> Velocity<S> {
-    /// Computes it. `qvel` [nv]
+    /// Computes it. `qvel` `[nv]`
     pub fn new(model: &Model, position: &Position<S>, qvel: &[S]) -> Self {
         let mut bodies = vec![Spatial::zero(); model.bodies.len()];
         let mut motion_rates = vec![Spatial::zero(); model.nv()];

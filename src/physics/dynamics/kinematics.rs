@@ -49,7 +49,7 @@ pub(super) fn quaternion<S: Scalar>(qpos: &[S], at: usize) -> Quat<S> {
 }
 
 impl<S: Scalar> Position<S> {
-    /// Computes it. `qpos` [nq]
+    /// Computes it. `qpos` `[nq]`
     pub fn new(model: &Model, qpos: &[S]) -> Self {
         let origin = Pose { position: Vec3::zero(), rotation: Mat3::of(glam::DMat3::IDENTITY) };
         let mut bodies = vec![origin; model.bodies.len()];

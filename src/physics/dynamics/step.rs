@@ -60,7 +60,7 @@ pub struct Forward<'m, S: Scalar> {
     pub solution: Solution<S>,
 }
 
-/// Computes the acceleration. `control` [nu]
+/// Computes the acceleration. `control` `[nu]`
 pub fn forward<'m, S: Scalar>(
     model: &'m Model,
     state: &State<S>,

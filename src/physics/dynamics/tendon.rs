@@ -28,7 +28,7 @@ impl<S: Scalar> Line<S> {
     }
 }
 
-/// All tendons. `qpos` [nq]
+/// All tendons. `qpos` `[nq]`
 pub fn tendons<S: Scalar>(model: &Model, qpos: &[S], position: &Position<S>) -> Vec<Line<S>> {
     model.tendons.iter().map(|tendon| line(model, tendon, qpos, position)).collect()
 }
