@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::BenchError;
 use super::report::Report;
 use super::row::Row;
+use super::{BenchError, Unit};
 
 /// What a difference means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -34,6 +34,9 @@ impl Verdict {
 
 /// What the rounds of a row may explain at most, and what they may explain where there are one or two.
 const NOISE: f64 = 0.5;
+
+/// Times below this are as long as the clock's own call: nothing is compared there.
+const CLOCK_US: f64 = 1.0;
 
 /// A row of both runs.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -72,6 +75,7 @@ fn comparison(row: &Row, then: &Row, loss: f64) -> Comparison {
         ratio if !ratio.is_finite() => Verdict::Worse,
         ratio if ratio <= 1.0 + loss && ratio >= 1.0 / (1.0 + loss) => Verdict::Same,
         ratio if (ratio - 1.0).max(1.0 / ratio - 1.0) <= noise => Verdict::Noise,
+        _ if row.unit == Unit::Microseconds && row.median.max(then.median) < CLOCK_US => Verdict::Noise,
         ratio if ratio > 1.0 => Verdict::Worse,
         _ => Verdict::Better,
     };
@@ -80,7 +84,6 @@ fn comparison(row: &Row, then: &Row, loss: f64) -> Comparison {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Unit;
     use super::super::clock::Samples;
     use super::*;
 
@@ -127,5 +130,6 @@ mod tests {
         assert_eq!((of(0.0, 0.0).verdict, of(0.0, 0.0).ratio), (Verdict::Same, 1.0));
         assert_eq!(of(0.0, 1.0).verdict, Verdict::Better);
         assert_eq!(of(1.0, 0.0).verdict, Verdict::Worse);
+        assert_eq!(of(0.2, 0.07).verdict, Verdict::Noise);
     }
 }
