@@ -95,7 +95,9 @@ impl Summary {
         let iterations = &measured.iterations;
         let mean =
             |of: &dyn Fn(&Iteration) -> f64| iterations.iter().map(of).sum::<f64>() / iterations.len().max(1) as f64;
-        let host = |task: HostTask| mean(&|i| i.profile.host.iter().filter(|s| s.task == task).map(|s| s.length).sum());
+        let host = |task: HostTask| {
+            mean(&|i| i.profile.host.iter().filter(|s| s.task == task).fold(0.0, |sum, s| sum + s.length))
+        };
         let prepared = usize::from(iterations.len() > 1);
         let profiled_us = median(iterations.iter().skip(prepared).map(|i| i.length).collect());
         let unprofiled_us = median(measured.unprofiled.clone());
