@@ -117,6 +117,15 @@ mod tests {
     }
 
     #[test]
+    fn a_run_without_a_normaliser_has_all_kernels_but_its_two() {
+        let names = |normalizes| of_run(normalizes).map(|entry| entry.name).collect::<Vec<_>>();
+        let (all, without) = (names(true), names(false));
+        assert_eq!(all, TABLE.map(|entry| entry.name));
+        assert_eq!(all[without.len()..], ["observation_moments", "merge_moments"]);
+        assert_eq!(all[..without.len()], without);
+    }
+
+    #[test]
     fn bindings_are_listed_in_binding_order_and_limits_hold() {
         for entry in TABLE.iter().chain(&CEILINGS) {
             let desc = (entry.desc)();
