@@ -44,3 +44,27 @@ pub(super) fn initialize(init: &mut Initializer, train: &TrainConfig, width: usi
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algo::PpoConfig;
+    use crate::ir::{Bindings, execute};
+
+    #[test]
+    fn observations_are_centred_scaled_and_clipped_and_an_entry_that_never_changes_is_zero() {
+        let train = TrainConfig { normalize_observations: true, observation_clip: 3.0, ..PpoConfig::default().train };
+        let mut g = Builder::new("seen");
+        let value = seen(&mut g, &train, 4);
+        g.store("seen", value);
+        let named = |name: &str, values: [f64; 4]| (name.to_string(), values.to_vec());
+        let bindings = Bindings {
+            inputs: [named("obs", [5.0, 100.0, -100.0, 7.0])].into(),
+            params: [named(MEAN, [1.0, 0.0, 2.0, 7.0]), named(VARIANCE, [4.0, 1.0, 9.0, 0.0])].into(),
+            ..Bindings::default()
+        };
+        let got = execute(&g.finish().unwrap(), &bindings, 1).unwrap().stores.remove("seen").unwrap();
+        assert!((got[0] - 2.0).abs() < 1e-8, "{got:?}");
+        assert_eq!(got[1..], [3.0, -3.0, 0.0]);
+    }
+}

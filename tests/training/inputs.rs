@@ -153,7 +153,8 @@ fn rewards_are_scaled_for_learning_and_reported_as_they_are(on: On) {
     assert_close("quarters", &quarter, &reward.iter().map(|&r| 0.25 * f64::from(r)).collect::<Vec<_>>(), 1e-6, 1e-6);
 }
 
-/// Rollout and update of an iteration see the same inputs, or the policy that has not changed would seem to have.
+/// Rollout and update of an iteration see the same inputs, or the policy and the values that have not changed would seem to
+/// have.
 fn the_ratio_is_one_in_every_iteration_though_the_statistics_move(on: On) {
     let environment = bounded();
     for name in Algorithm::NAMES {
@@ -167,6 +168,11 @@ fn the_ratio_is_one_in_every_iteration_though_the_statistics_move(on: On) {
             let kl = metrics.mean("kl").unwrap();
             assert!((kl - (1.0f64 + 1e-5).ln()).abs() < 5e-7, "{name}, iteration {iteration}: {metrics:?}");
             assert!(metrics.mean("loss_pi").unwrap().abs() < 1e-5, "{name}, iteration {iteration}: {metrics:?}");
+            // The critic that learns sees what the critic that valued the rollout saw.
+            let [value, ret] = ["value", "ret"].map(|name| trainer.rollout_field(name).unwrap());
+            let squares = value.iter().zip(&ret).map(|(v, r)| f64::from(r - v).powi(2)).sum::<f64>();
+            let (whole, loss) = (squares / ret.len() as f64, metrics.mean("loss_v").unwrap());
+            assert!((loss - whole).abs() < 2e-5 * whole, "{name}, iteration {iteration}: value loss {loss}, {whole}");
             means.push(tensor(&trainer.checkpoint().unwrap(), observation::MEAN));
         }
         assert!(means[0] != means[1] && means[1] != means[2], "{name}: {means:?}");
