@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flowmill::algo::{Algorithm, GradientProblem};
-use flowmill::engine::{KernelDesc, lint, reflect, validate_targets};
+use flowmill::engine::{BindingKind, KernelDesc, lint, reflect, validate_targets};
 use flowmill::fuse::{Placement, Rows, Target, Tensor, lower};
 use flowmill::ir::Graph;
 use flowmill::kernels;
@@ -115,8 +115,10 @@ fn problems_of(desc: &KernelDesc, workgroup_bytes: u32) -> Vec<String> {
         Ok(found) => found,
         Err(error) => return vec![error.to_string()],
     };
+    let uniforms = found.bindings.iter().filter(|binding| binding.kind == BindingKind::Uniform);
     let limits = [
         ("bytes of workgroup memory", u64::from(found.workgroup_bytes), u64::from(workgroup_bytes)),
+        ("bytes of a uniform binding", uniforms.map(|binding| binding.min_bytes).max().unwrap_or(0), 64 << 10),
         ("storage buffers", found.bindings.len() as u64, 8),
         ("invocations", found.invocations(), 256),
         ("bytes of immediates", u64::from(found.immediate_bytes), 128),
