@@ -22,7 +22,7 @@ fn error(name: &str, model: &Model, negate: bool) -> f64 {
                 contact.reference[1] = -contact.reference[1];
             }
             now.solution =
-                solve(&now.mass, &now.smooth_force, &now.constraints, &state.warm, &model.system_pattern, CONVERGED);
+                solve(model, &now.position, &now.mass, &now.smooth_force, &now.constraints, &state.warm, CONVERGED);
         }
         worst = worst.max(difference(&now.solution.acceleration, &numbers["acceleration"], 1e-3));
     }

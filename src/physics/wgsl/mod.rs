@@ -20,7 +20,7 @@ use crate::physics::dynamics::{Forward, SolverLimits, State, forward, step, touc
 use crate::physics::model::{JointKind, Model};
 
 /// Bounds of a step's work on the device. Ten Newton steps were enough for every state of two million that were tried.
-pub const LIMITS: SolverLimits = SolverLimits { iterations: 10, searches: 6 };
+pub const LIMITS: SolverLimits = SolverLimits { iterations: 10, searches: 2 };
 
 /// Contacts that a program may hold; each is a piece of straight text.
 const MOST_CONTACTS: usize = 160;
