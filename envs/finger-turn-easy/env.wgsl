@@ -1,4 +1,4 @@
-// A finger of two links that turns a free body until its tip is in the target.
+// A finger of two links that turns a free body until its tip is in the goal.
 
 const PI = 3.141592653589793;
 const HINGE = vec2f(0.2, 0.4);
@@ -29,7 +29,7 @@ fn reset(random: Random) -> State {
     return State(free_pose(random), HINGE + ARM * vec2f(sin(angle), cos(angle)));
 }
 
-// From the tip to the target's surface; negative inside.
+// From the tip to the goal's surface; negative inside.
 fn distance_to_goal(state: State) -> f32 {
     return distance(state.goal - HINGE, tip(state.physics)) - RADIUS;
 }

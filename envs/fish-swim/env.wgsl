@@ -1,4 +1,4 @@
-// A fish that swims to a target and keeps its back up.
+// A fish that swims to a goal and keeps its back up.
 
 struct State {
     physics: Physics,
@@ -32,7 +32,7 @@ fn reset(random: Random) -> State {
     return State(random_fish(random), vec3f(x, y, z));
 }
 
-// The target as seen from the mouth: to the right, down, forwards.
+// The goal as seen from the mouth: to the right, down, forwards.
 fn to_goal(state: State, view: View) -> vec3f {
     let away = state.goal - view.geom_position_mouth;
     let right = dot(view.body_x_axis_torso, away);

@@ -1,4 +1,4 @@
-// A free body with a thrust along its z axis and three moments, which flies to a target and stays there.
+// A free body with a thrust along its z axis and three moments, which flies to a goal and stays there.
 
 struct State {
     physics: Physics,

@@ -1,4 +1,4 @@
-// An arm of two links in the plane that reaches for a target.
+// An arm of two links in the plane that reaches for a goal.
 
 const TURN = 6.283185307179586;
 

@@ -1,4 +1,4 @@
-// A chain of six links in a dense fluid that swims to a target.
+// A chain of six links in a dense fluid that swims to a goal.
 
 struct State {
     physics: Physics,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::error::EnvError;
+use super::error::{EnvError, nearest};
 use super::physics::PhysicsSection;
 use super::section::{Section, number, parse_file};
 
@@ -107,6 +107,15 @@ impl Manifest {
             return Err(refused("an environment that is no variant itself"));
         }
         let base = Self::from_table(&base_path, &table)?;
+        let constants = own.get("constants").and_then(Value::as_table);
+        for name in constants.into_iter().flat_map(Table::keys) {
+            let known = base.constants.iter().map(|(known, _)| known.as_str());
+            if known.clone().all(|known| known != name) {
+                let hint = nearest(name, known).map(|known| format!(", did you mean `{known}`?")).unwrap_or_default();
+                let message = format!("`constants.{name}`: {} has no such constant{hint}", base_path.display());
+                return Err(EnvError::File { path: path.to_path_buf(), message });
+            }
+        }
         let own_model = own.get("physics").is_some_and(|physics| physics.get("model").is_some());
         merge(&mut table, own);
         let mut manifest = Self::from_table(path, &table)?;

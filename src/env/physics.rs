@@ -90,7 +90,8 @@ impl PhysicsSection {
             );
             return Err(refused(message));
         }
-        let mut text = generated(&model, &self.quantities).map_err(refused)?;
+        let mut text = generated(&model, &self.quantities)
+            .map_err(|message| refused(format!("`physics.quantities`: {message}")))?;
         let _ = writeln!(text, "\n// ---- what belongs to the task\n\nconst SUBSTEPS = {};\n", self.substeps);
         text.push_str(AT_REST);
         // A single step stays free of a loop: an environment without loops may be light.
