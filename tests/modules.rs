@@ -188,10 +188,13 @@ fn every_path_time_sampling_loss_form_and_activation_gives_valid_modules_within_
         }
     }
     policyflow(&["degenerate_gaussian=true"]);
+    policyflow(&["normalize_observations=true", "squash_actions=tanh"]);
+    policyflow(&["normalize_observations=true", "squash_actions=clip", "time_sampling=usc"]);
     policyflow(&["w_b=0", "w_g=0", "value_coef=0"]);
     policyflow(&["w_b_decay_iterations=10"]);
     policyflow(&["flow_steps=1", "time_sampling=multi-usd", "multi_times=1"]);
     policyflow(&["hidden=[7]", "embedding=8", "multi_times=8", "time_sampling=multi-usd"]);
+    modules.configuration("pendulum", "ppo", "released", &["normalize_observations=true", "squash_actions=clip"]);
     for (loss, activation) in losses.iter().cycle().zip(&activations) {
         modules.configuration("pendulum", "ppo", "quick", &[loss, activation]);
     }
