@@ -29,7 +29,11 @@ fn in_body(p: Physics, world: vec3f) -> vec3f {
 fn step(state: ptr<function, State>, action: array<f32, ACTION_DIM>, random: Random) -> StepResult {
     // Controls saturate at 0 and 1 (thrust), -1 and 1 (moments).
     let control = array<f32, NU>((action[0] + 1.0) / 2.0, action[1], action[2], action[3]);
-    let p = physics_advance((*state).physics, control);
+    var p = physics_advance((*state).physics, control);
+    let slowed = MAX_SPIN / max(length(spin(p)), MAX_SPIN);
+    p.qvel[3] *= slowed;
+    p.qvel[4] *= slowed;
+    p.qvel[5] *= slowed;
     (*state).physics = p;
     let far = distance(position(p), (*state).goal) / 0.8;
     let near = 1.0 - tanh(min(far, 20.0)); // some drivers overflow where tanh has long been 1

@@ -29,7 +29,6 @@ mod report;
 mod runner;
 mod section;
 pub mod streams;
-mod stub;
 mod watch;
 
 pub use batch::{Batch, Trace};

@@ -9,6 +9,7 @@ use super::error::EnvError;
 use super::section::{Section, number};
 use crate::physics::mjcf;
 use crate::physics::model::{JointKind, Model};
+use crate::physics::wgsl::{self, Extent, Quantity};
 
 /// Most model steps of a control step.
 const MAX_SUBSTEPS: u32 = 1000;
@@ -90,8 +91,7 @@ impl PhysicsSection {
             );
             return Err(refused(message));
         }
-        let mut text = generated(&model, &self.quantities)
-            .map_err(|message| refused(format!("`physics.quantities`: {message}")))?;
+        let mut text = generated(&model, &self.quantities).map_err(refused)?;
         let _ = writeln!(text, "\n// ---- what belongs to the task\n\nconst SUBSTEPS = {};\n", self.substeps);
         text.push_str(AT_REST);
         // A single step stays free of a loop: an environment without loops may be light.
@@ -103,9 +103,13 @@ impl PhysicsSection {
     }
 }
 
-/// The model as WGSL.
+/// The model as WGSL. The error says which key is wrong.
 fn generated(model: &Model, quantities: &[String]) -> Result<String, String> {
-    super::stub::module(model, quantities)
+    let quantities: Result<Vec<Quantity>, String> =
+        quantities.iter().map(|text| Quantity::parse(model, text)).collect();
+    let quantities = quantities.map_err(|message| format!("`physics.quantities`: {message}"))?;
+    let extent = Extent { quantities, ..Extent::default() };
+    wgsl::module(model, &extent).map_err(|error| format!("`physics.model`: {error}"))
 }
 
 const REWARDS: &str = include_str!("../../shaders/lib/rewards.wgsl");

@@ -86,6 +86,7 @@ fn a_quadcopter_flies_as_a_rigid_body_does(on: On) {
             body.rotation = body.rotation.normalize();
             body.step(&actions[row], 0.01);
             body.step(&actions[row], 0.01);
+            body.spin = body.spin.clamp_length_max(100.0);
             let goal = &states[row][places.goal..places.goal + 3];
             let goal = DVec3::new(f64::from(goal[0]), f64::from(goal[1]), f64::from(goal[2]));
             let observation = error(&after.observations[row], &body.observe(goal));
