@@ -78,7 +78,9 @@ fn run(
                 return true;
             }
         }
-        let args = EnvArgs { step: number, ..args };
+        // The last step ends all episodes, so that what begins the next ones is seen as well.
+        let horizon = if number + 1 == options.steps { 1 } else { args.horizon };
+        let args = EnvArgs { step: number, horizon, ..args };
         step.run_all(groups, args.bytes(), &buffers, &mut step_frame);
         if note(found, &mut step_frame, actions, number) {
             return true;

@@ -137,7 +137,7 @@ fn declarations(model: &Model, touches: &[usize], counters: bool) -> String {
     let _ = writeln!(text, "struct Physics {{ {} }}", members.join(", "));
     let numbers: Vec<String> = model.qpos0.iter().map(|&x| print::number(x)).collect();
     let _ = writeln!(text, "\n// The configuration of the model's file, at rest.\nfn physics_initial() -> Physics {{");
-    let _ = writeln!(text, "    var p: Physics;");
+    let _ = writeln!(text, "    var p = Physics();");
     for (index, number) in numbers.iter().enumerate() {
         let _ = writeln!(text, "    p.qpos[{index}] = {number};");
     }
