@@ -20,6 +20,8 @@ mod lane;
 mod layout;
 mod math;
 mod memory;
+#[cfg(target_arch = "x86_64")]
+mod native;
 mod program;
 mod random;
 mod run;

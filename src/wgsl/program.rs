@@ -7,8 +7,10 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use super::build::{self, Site, Source};
 use super::error::ProgramError;
 use super::finding::Finding;
-use super::finish::{Code, finish};
+use super::finish::{Code, allocated, finish};
 use super::lane::LANES;
+#[cfg(target_arch = "x86_64")]
+use super::native::Native;
 use super::run::{Step, lower};
 use crate::engine::{Call, Words};
 use crate::simd::Isa;
@@ -22,6 +24,8 @@ pub struct ProgramOptions<'a> {
     pub isa: Isa,
     /// Look for what goes wrong: findings go to that many bytes from the start of the text, or to the calls there.
     pub checked: Option<usize>,
+    /// Run the program step by step even where machine code could be made of it; the bytes are the same.
+    pub interpreted: bool,
 }
 
 /// A WGSL compute module that runs on the CPU, a block of invocations at a time, each a lane of every operation.
@@ -38,6 +42,8 @@ pub struct Program {
     pub(super) any: super::run::Any,
     pub(super) workgroup: [u32; 3],
     pub(super) checked: bool,
+    #[cfg(target_arch = "x86_64")]
+    native: Option<Native>,
 }
 
 /// Lanes of 16 words, aligned for vectors.
@@ -59,6 +65,12 @@ pub struct Frame {
 impl Frame {
     pub(super) fn words(&mut self) -> *mut u32 {
         self.lines.as_mut_ptr().cast()
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn all_words(&mut self) -> &mut [u32] {
+        // SAFETY: a line is 16 words.
+        unsafe { std::slice::from_raw_parts_mut(self.words(), self.lines.len() * 16) }
     }
 
     /// Hands out what a checked program has found since the last time.
@@ -98,9 +110,17 @@ impl Program {
             own: options.checked.unwrap_or(wgsl.len()),
             random: wgsl.find(crate::kernels::RNG_WGSL).map(|at| at..at + crate::kernels::RNG_WGSL.len()),
         };
-        let code = finish(build::build(&source)?);
+        let mut listing = finish(build::build(&source)?);
         let workgroup = module.entry_points.first().map_or([1; 3], |entry| entry.workgroup_size);
-        Ok(Self::lowered(code, options, workgroup))
+        #[cfg(target_arch = "x86_64")]
+        if options.checked.is_none()
+            && !options.interpreted
+            && let Some(native) = Native::compile(&mut listing, options.isa)
+        {
+            let nothing = Code { insts: Vec::new(), constants: Vec::new(), immediates: Vec::new(), registers: 0, sites: Vec::new() };
+            return Ok(Self { native: Some(native), ..Self::lowered(nothing, options, workgroup) });
+        }
+        Ok(Self::lowered(allocated(listing), options, workgroup))
     }
 
     fn lowered(code: Code, options: &ProgramOptions<'_>, workgroup: [u32; 3]) -> Self {
@@ -116,6 +136,8 @@ impl Program {
             any: super::run::any_for(options.isa),
             workgroup: workgroup.map(|size| size.max(1)),
             checked: options.checked.is_some(),
+            #[cfg(target_arch = "x86_64")]
+            native: None,
         };
         lower(&mut program, &code.insts, options.isa);
         program
@@ -123,9 +145,8 @@ impl Program {
 
     /// Memory for one thread.
     pub fn frame(&self) -> Frame {
-        let count = (self.registers as usize * LANES).div_ceil(16);
         let mut frame = Frame {
-            lines: vec![Line([0; 16]); count],
+            lines: vec![Line([0; 16]); self.frame_words().div_ceil(16)],
             turns: vec![0; self.loops as usize],
             reported: HashMap::new(),
             reported_floats: [false; LANES],
@@ -135,7 +156,19 @@ impl Program {
             let first = register as usize * LANES / 16;
             frame.lines[first..first + LANES / 16].fill(Line([word; 16]));
         }
+        #[cfg(target_arch = "x86_64")]
+        if let Some(native) = &self.native {
+            native.begin(frame.all_words());
+        }
         frame
+    }
+
+    fn frame_words(&self) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(native) = &self.native {
+            return native.frame_bytes() / 4;
+        }
+        self.registers as usize * LANES
     }
 
     /// Invocations of a grid.
@@ -151,13 +184,25 @@ impl Program {
 
     /// Runs block `block` of a dispatch. The frame is one that this program made.
     pub fn run(&self, call: &Call<'_>, block: usize, frame: &mut Frame) {
-        if frame.lines.len() * 16 < self.registers as usize * LANES || frame.turns.len() < self.loops as usize {
+        if frame.lines.len() * 16 < self.frame_words() || frame.turns.len() < self.loops as usize {
             *frame = self.frame();
         }
         let word = |at: u32| {
             let bytes = call.immediates.get(at as usize * 4..at as usize * 4 + 4);
             bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes)
         };
+        #[cfg(target_arch = "x86_64")]
+        if let Some(native) = &self.native {
+            let count = self.invocations(call.groups).saturating_sub(block as u64 * LANES as u64).min(LANES as u64);
+            let words = frame.all_words();
+            let mut row = [0; LANES];
+            for (&input, to) in native.inputs.iter().zip(words[native.inputs_at() / 4..].chunks_exact_mut(LANES)) {
+                self.input(call, block, input, &mut row);
+                to.copy_from_slice(&row);
+            }
+            native.run(call, word, count as usize, words);
+            return;
+        }
         for &(register, at) in &self.immediates {
             let first = register as usize * LANES / 16;
             frame.lines[first..first + LANES / 16].fill(Line([word(at); 16]));
