@@ -21,7 +21,7 @@ pub(super) struct Code {
 const SHORT: usize = 4;
 
 /// A program over slots.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Listing {
     pub insts: Vec<Inst>,
     /// Slots that hold a word for good.

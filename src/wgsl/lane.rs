@@ -72,6 +72,9 @@ macro_rules! lanes {
         pub(super) enum Lane { $($(#[$about])* $name),+ }
 
         impl Lane {
+            #[cfg(test)]
+            pub(super) const ALL: &[Self] = &[$(Lane::$name),+];
+
             /// Number of sources.
             pub(super) fn arity(self) -> usize {
                 match self { $(Lane::$name => 1 $( + { let _ = stringify!($b); 1 } $( + { let _ = stringify!($c); 1 })?)?),+ }

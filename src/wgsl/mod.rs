@@ -20,7 +20,7 @@ mod lane;
 mod layout;
 mod math;
 mod memory;
-#[cfg(target_arch = "x86_64")]
+#[cfg_attr(not(target_arch = "x86_64"), path = "no_native.rs")]
 mod native;
 mod program;
 mod random;

@@ -7,9 +7,8 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use super::build::{self, Site, Source};
 use super::error::ProgramError;
 use super::finding::Finding;
-use super::finish::{Code, allocated, finish};
+use super::finish::{Listing, allocated, finish};
 use super::lane::LANES;
-#[cfg(target_arch = "x86_64")]
 use super::native::Native;
 use super::run::{Step, lower};
 use crate::engine::{Call, Words};
@@ -42,7 +41,7 @@ pub struct Program {
     pub(super) any: super::run::Any,
     pub(super) workgroup: [u32; 3],
     pub(super) checked: bool,
-    #[cfg(target_arch = "x86_64")]
+    instructions: usize,
     native: Option<Native>,
 }
 
@@ -67,7 +66,6 @@ impl Frame {
         self.lines.as_mut_ptr().cast()
     }
 
-    #[cfg(target_arch = "x86_64")]
     fn all_words(&mut self) -> &mut [u32] {
         // SAFETY: a line is 16 words.
         unsafe { std::slice::from_raw_parts_mut(self.words(), self.lines.len() * 16) }
@@ -110,37 +108,47 @@ impl Program {
             own: options.checked.unwrap_or(wgsl.len()),
             random: wgsl.find(crate::kernels::RNG_WGSL).map(|at| at..at + crate::kernels::RNG_WGSL.len()),
         };
-        let mut listing = finish(build::build(&source)?);
         let workgroup = module.entry_points.first().map_or([1; 3], |entry| entry.workgroup_size);
-        #[cfg(target_arch = "x86_64")]
-        if options.checked.is_none()
-            && !options.interpreted
-            && let Some(native) = Native::compile(&mut listing, options.isa)
-        {
-            let nothing = Code { insts: Vec::new(), constants: Vec::new(), immediates: Vec::new(), registers: 0, sites: Vec::new() };
-            return Ok(Self { native: Some(native), ..Self::lowered(nothing, options, workgroup) });
-        }
-        Ok(Self::lowered(allocated(listing), options, workgroup))
+        Ok(Self::of_listing(finish(build::build(&source)?), options, workgroup))
     }
 
-    fn lowered(code: Code, options: &ProgramOptions<'_>, workgroup: [u32; 3]) -> Self {
+    /// A program as machine code where that can be made, else as steps.
+    pub(super) fn of_listing(mut listing: Listing, options: &ProgramOptions<'_>, workgroup: [u32; 3]) -> Self {
         let mut program = Self {
             steps: Vec::new(),
             tables: Vec::new(),
             places: Vec::new(),
-            constants: code.constants,
-            immediates: code.immediates,
-            registers: code.registers,
+            constants: Vec::new(),
+            immediates: Vec::new(),
+            registers: 0,
             loops: 0,
-            sites: code.sites,
+            sites: Vec::new(),
             any: super::run::any_for(options.isa),
             workgroup: workgroup.map(|size| size.max(1)),
             checked: options.checked.is_some(),
-            #[cfg(target_arch = "x86_64")]
+            instructions: listing.insts.len(),
             native: None,
         };
-        lower(&mut program, &code.insts, options.isa);
+        if !program.checked && !options.interpreted {
+            program.native = Native::compile(&mut listing, options.isa);
+        }
+        if program.native.is_none() {
+            let code = allocated(listing);
+            (program.constants, program.immediates) = (code.constants, code.immediates);
+            (program.registers, program.sites) = (code.registers, code.sites);
+            lower(&mut program, &code.insts, options.isa);
+        }
         program
+    }
+
+    /// Whether it is machine code.
+    pub fn is_native(&self) -> bool {
+        self.native.is_some()
+    }
+
+    /// Instructions of the program as it is written out, those of loops counted once.
+    pub fn instructions(&self) -> usize {
+        self.instructions
     }
 
     /// Memory for one thread.
@@ -156,7 +164,6 @@ impl Program {
             let first = register as usize * LANES / 16;
             frame.lines[first..first + LANES / 16].fill(Line([word; 16]));
         }
-        #[cfg(target_arch = "x86_64")]
         if let Some(native) = &self.native {
             native.begin(frame.all_words());
         }
@@ -164,7 +171,6 @@ impl Program {
     }
 
     fn frame_words(&self) -> usize {
-        #[cfg(target_arch = "x86_64")]
         if let Some(native) = &self.native {
             return native.frame_bytes() / 4;
         }
@@ -191,12 +197,11 @@ impl Program {
             let bytes = call.immediates.get(at as usize * 4..at as usize * 4 + 4);
             bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes)
         };
-        #[cfg(target_arch = "x86_64")]
         if let Some(native) = &self.native {
             let count = self.invocations(call.groups).saturating_sub(block as u64 * LANES as u64).min(LANES as u64);
             let words = frame.all_words();
             let mut row = [0; LANES];
-            for (&input, to) in native.inputs.iter().zip(words[native.inputs_at() / 4..].chunks_exact_mut(LANES)) {
+            for (&input, to) in native.inputs().iter().zip(words[native.inputs_at() / 4..].chunks_exact_mut(LANES)) {
                 self.input(call, block, input, &mut row);
                 to.copy_from_slice(&row);
             }

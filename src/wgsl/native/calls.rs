@@ -16,7 +16,7 @@ pub(in super::super) const RESULT: usize = 3;
 /// The row of the first result of a draw.
 pub(in super::super) const DRAWN: usize = 8;
 
-impl Emitter<'_> {
+impl Emitter {
     /// Where a row of a call lies.
     fn call_row(&self, row: usize) -> i32 {
         self.registers.row_at(row as i32 - CALL_ROWS)

@@ -21,10 +21,9 @@ enum Label {
     Several,
 }
 
-pub(super) struct Emitter<'a> {
+pub(super) struct Emitter {
     pub registers: Registers,
     pub truths: Vec<bool>,
-    pub listing: &'a Listing,
     /// Loads and stores; each has an address of its own, which is part of the code.
     #[allow(clippy::vec_box)]
     pub accesses: Vec<Box<Access>>,
@@ -84,18 +83,8 @@ pub(super) fn emit(listing: &mut Listing, form: Form) -> Option<Emitted> {
     }
 
     let targets = labels.keys().map(|&label| label as usize + 1).max().unwrap_or(0);
-    let listing = &*listing;
-    let mut emitter = Emitter {
-        registers,
-        truths,
-        listing,
-        accesses: Vec::new(),
-        inputs,
-        assigned,
-        labels,
-        loops: HashMap::new(),
-        targets,
-    };
+    let mut emitter =
+        Emitter { registers, truths, accesses: Vec::new(), inputs, assigned, labels, loops: HashMap::new(), targets };
     emitter.begin();
     let mut first = 0;
     for (at, inst) in listing.insts.iter().enumerate() {
@@ -142,7 +131,7 @@ fn fix(listing: &Listing, registers: &mut Registers, inputs: &mut Vec<Input>) {
     }
 }
 
-impl Emitter<'_> {
+impl Emitter {
     fn begin(&mut self) {
         let asm = &mut self.registers.asm;
         for register in [RBX, RBP, R12, R13, R15] {

@@ -37,7 +37,7 @@ const LEFT: u8 = 6;
 const RIGHT: u8 = 2;
 const RIGHT_SIGNED: u8 = 4;
 
-impl Emitter<'_> {
+impl Emitter {
     pub(super) fn lane(&mut self, operation: Lane, dst: Slot, src: [Slot; 3]) {
         let [a, b, c] = src;
         let r = &mut self.registers;

@@ -11,6 +11,8 @@ mod encode;
 mod lanes;
 mod memory;
 mod registers;
+#[cfg(test)]
+mod tests;
 mod truths;
 mod uses;
 
@@ -35,7 +37,7 @@ pub(super) struct Native {
     /// The code has their addresses.
     #[allow(dead_code, clippy::vec_box)]
     accesses: Vec<Box<Access>>,
-    pub inputs: Vec<Input>,
+    inputs: Vec<Input>,
     uniforms: Vec<Uniform>,
     /// Bytes of the frame: counters and calls, homes, uniforms; behind them are the inputs.
     front: usize,
@@ -65,6 +67,11 @@ impl Native {
     /// Bytes of a frame in multiples of 64: what the code works on, then a row of 64 lanes for every input.
     pub fn frame_bytes(&self) -> usize {
         self.inputs_at() + self.inputs.len() * 4 * LANES
+    }
+
+    /// What the rows of inputs are.
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
     }
 
     fn uniforms_at(&self) -> usize {

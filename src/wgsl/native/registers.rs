@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::super::inst::Slot;
-use super::encode::{Assembler, Form, RBP, RBX, R15, Reg, Rm, op};
+use super::encode::{Assembler, Form, R15, RBP, RBX, Reg, Rm, op};
 use super::uses::Uses;
 
 pub(super) const NONE: u32 = u32::MAX;
@@ -26,7 +26,11 @@ pub(super) enum Uniform {
     /// A word of the immediates.
     Immediate(u32),
     /// Elements of a runtime-sized array.
-    Length { buffer: u32, offset: u32, stride: u32 },
+    Length {
+        buffer: u32,
+        offset: u32,
+        stride: u32,
+    },
 }
 
 /// A slot that is in memory from the beginning.

@@ -1,6 +1,6 @@
 //! Which slots are truths: all zeros or all ones in every lane.
 
-use super::super::inst::{Inst, Input, Slot};
+use super::super::inst::{Input, Inst, Slot};
 use super::super::lane::Lane;
 
 /// For every slot whether it is a truth. `constant` knows the words of constant slots.

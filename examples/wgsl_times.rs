@@ -1,0 +1,190 @@
+//! What WGSL takes on the CPU, step by step and as machine code: the environments' steps, and a text of named scalars as a
+//! generator of physics writes them.
+//!
+//! `cargo run --release --example wgsl_times [OPERATIONS] [ROUNDS]`
+
+use std::fmt::Write;
+use std::time::Instant;
+
+use flowmill::engine::Words;
+use flowmill::env::{EnvArgs, EnvKernels, STATS_BYTES, load};
+use flowmill::simd::Isa;
+use flowmill::wgsl::{Program, ProgramOptions};
+
+const INVOCATIONS: u32 = 1024;
+/// Words of an invocation's state.
+const STATE: usize = 48;
+
+/// Numbers that repeat.
+struct Numbers(u32);
+
+impl Numbers {
+    fn below(&mut self, count: usize) -> usize {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 8) as usize % count
+    }
+}
+
+/// A step of about so many operations: substeps with straight lines of sums and products, sines, square roots, branches with
+/// contacts' work, and an inner loop that ends when it has converged.
+fn synthetic(operations: usize) -> String {
+    let mut numbers = Numbers(7);
+    let mut text = format!(
+        "@group(0) @binding(0) var<storage, read_write> state: array<f32>;
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {{
+    let base = id.x * {STATE}u;
+"
+    );
+    for i in 0..STATE {
+        let _ = writeln!(text, "    var s{i} = state[base + {i}u];");
+    }
+    text.push_str("    for (var substep = 0u; substep < 2u; substep++) {\n");
+    let mut names: Vec<String> = (0..STATE).map(|i| format!("s{i}")).collect();
+    let recent = |numbers: &mut Numbers, names: &[String]| {
+        // Mostly what was computed last, sometimes what is far back.
+        let far = if numbers.below(5) == 0 { names.len() } else { 24.min(names.len()) };
+        names[names.len() - 1 - numbers.below(far)].clone()
+    };
+    let line = |numbers: &mut Numbers, names: &mut Vec<String>, text: &mut String, at: usize| {
+        let (a, b) = (recent(numbers, names), recent(numbers, names));
+        let value = match numbers.below(40) {
+            0..=15 => format!("{a} * {b}"),
+            16..=27 => format!("{a} + {b}"),
+            28..=34 => format!("{a} - {b}"),
+            35 => format!("max({a}, {b})"),
+            36 => format!("sqrt(1.0 + {a} * {a})"),
+            37 => format!("{a} / (1.5 + {b} * {b})"),
+            38 => format!("{a} * 0.37"),
+            _ => format!("{a} - 0.25"),
+        };
+        // Kept from growing.
+        let value = if at % 4 == 0 { format!("clamp({value}, -1.5, 1.5)") } else { value };
+        let _ = writeln!(text, "        let v{at} = {value};");
+        names.push(format!("v{at}"));
+    };
+    let mut at = 0;
+    for i in 0..8 {
+        let _ = writeln!(text, "        let sine{i} = sin(s{i}); let cosine{i} = cos(s{i});");
+        names.extend([format!("sine{i}"), format!("cosine{i}")]);
+    }
+    let straight = operations * 6 / 10;
+    while at < straight {
+        line(&mut numbers, &mut names, &mut text, at);
+        at += 1;
+    }
+    for contact in 0..8 {
+        let condition = recent(&mut numbers, &names);
+        let _ =
+            writeln!(text, "        var f{contact} = 0.0; var g{contact} = 0.0;\n        if ({condition} > 1.2) {{");
+        let outside = names.len();
+        for _ in 0..operations / 40 {
+            line(&mut numbers, &mut names, &mut text, at);
+            at += 1;
+        }
+        let (f, g) = (names[names.len() - 1].clone(), names[names.len() - 2].clone());
+        let _ = writeln!(text, "        f{contact} = {f}; g{contact} = {g}; }}");
+        names.truncate(outside);
+        names.extend([format!("f{contact}"), format!("g{contact}")]);
+    }
+    text.push_str("        var x = s0; var y = s1;\n        for (var turn = 0u; turn < 3u; turn++) {\n");
+    let outside = names.len();
+    names.extend(["x".into(), "y".into()]);
+    for _ in 0..operations / 10 {
+        line(&mut numbers, &mut names, &mut text, at);
+        at += 1;
+    }
+    let (f, g) = (names[names.len() - 1].clone(), names[names.len() - 2].clone());
+    let _ = writeln!(text, "        x = x + 0.1 * {f}; y = y + 0.1 * {g}; if (abs({g}) < 0.01) {{ break; }} }}");
+    names.truncate(outside);
+    names.extend(["x".into(), "y".into()]);
+    for i in 0..STATE {
+        let value = names[names.len() - 1 - i].clone();
+        let _ = writeln!(text, "        s{i} = clamp(s{i} + 0.01 * {value}, -2.0, 2.0);");
+    }
+    text.push_str("    }\n");
+    for i in 0..STATE {
+        let _ = writeln!(text, "    state[base + {i}u] = s{i};");
+    }
+    text.push_str("}\n");
+    text
+}
+
+struct Case {
+    name: String,
+    wgsl: String,
+    bindings: Vec<String>,
+    immediates: Vec<u8>,
+    buffers: Vec<Vec<f32>>,
+}
+
+fn environment(name: &str) -> anyhow::Result<Case> {
+    let env = load(name)?;
+    let kernels = EnvKernels::new(&env)?;
+    let (obs, act) = (env.obs_dim() as u32, env.action_dim() as u32);
+    let args = EnvArgs {
+        action_offset: INVOCATIONS * obs,
+        reward_offset: INVOCATIONS * (obs + act),
+        flag_offset: INVOCATIONS * (obs + act + 1),
+        ..EnvArgs::training(&env, INVOCATIONS, 1)
+    };
+    let words = |bytes: u64| vec![0.0; (u64::from(INVOCATIONS) * bytes / 4) as usize];
+    let buffers = vec![words(kernels.slot_bytes), words(u64::from(4 * (obs + act + 2))), words(STATS_BYTES)];
+    let (name, wgsl, bindings) = (name.into(), kernels.step.wgsl, kernels.step.bindings);
+    Ok(Case { name, wgsl, bindings, immediates: args.bytes().to_vec(), buffers })
+}
+
+fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args().skip(1).map(|text| text.parse::<usize>());
+    let operations = arguments.next().transpose()?.unwrap_or(6000);
+    let rounds = arguments.next().transpose()?.unwrap_or(20);
+    let state: Vec<f32> = (0..INVOCATIONS as usize * STATE).map(|i| (i as f32 * 0.37).sin()).collect();
+    let cases = [
+        environment("pendulum")?,
+        environment("multigoal")?,
+        Case {
+            name: format!("synthetic {operations}"),
+            wgsl: synthetic(operations),
+            bindings: vec!["state".into()],
+            immediates: Vec::new(),
+            buffers: vec![state],
+        },
+    ];
+    for case in &cases {
+        println!("{}: {} KiB of text", case.name, case.wgsl.len() / 1024);
+        let mut programs = Vec::new();
+        for isa in Isa::available().skip(1) {
+            for interpreted in [true, false] {
+                let options = ProgramOptions { bindings: &case.bindings, isa, checked: None, interpreted };
+                let started = Instant::now();
+                let program = Program::compile(&case.wgsl, &options)?;
+                let compiled = started.elapsed().as_secs_f64();
+                let (frame, buffers) = (program.frame(), case.buffers.clone());
+                programs.push((isa, interpreted, program, compiled, frame, buffers, f64::INFINITY));
+            }
+        }
+        for _ in 0..rounds {
+            for (_, _, program, _, frame, buffers, best) in &mut programs {
+                let views: Vec<Words<'_>> = buffers.iter_mut().map(|words| Words::of_floats(words)).collect();
+                let started = Instant::now();
+                program.run_all([INVOCATIONS / 64, 1, 1], &case.immediates, &views, frame);
+                *best = best.min(started.elapsed().as_secs_f64());
+            }
+        }
+        for (isa, interpreted, program, compiled, _, buffers, best) in &programs {
+            let (how, size) = (if *interpreted { "steps" } else { "machine code" }, program.instructions());
+            let each = best / f64::from(INVOCATIONS);
+            println!(
+                "  {:8} {how:12}: {:9.1} ns an invocation, {size} instructions, {:.3} ns each, compiled in {:.1} ms",
+                isa.to_string(),
+                each * 1e9,
+                each * 1e9 / size as f64,
+                compiled * 1e3
+            );
+            let differs =
+                buffers.iter().flatten().zip(programs[0].5.iter().flatten()).any(|(a, b)| a.to_bits() != b.to_bits());
+            anyhow::ensure!(!differs, "the bytes differ");
+        }
+    }
+    Ok(())
+}
