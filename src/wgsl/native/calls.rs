@@ -2,6 +2,7 @@
 
 use super::super::inst::{Draw, Placed, Slot};
 use super::super::lane::Lane;
+use super::super::math;
 use super::super::random::chunk_drawing;
 use super::access::{self, Access, Accessing, Row};
 use super::emit::{CALL_ROWS, Emitter};
@@ -15,6 +16,32 @@ pub(in super::super) type OnRows = unsafe extern "sysv64" fn(rows: *mut u32);
 pub(in super::super) const RESULT: usize = 3;
 /// The row of the first result of a draw.
 pub(in super::super) const DRAWN: usize = 8;
+
+/// # Safety
+/// Rows of N lanes: the angle, then from the result's on sine and cosine.
+#[inline(always)]
+unsafe fn sine_and_cosine<const N: usize>(rows: *mut u32) {
+    // SAFETY: as promised by the caller.
+    let (angle, sine, cosine) = unsafe {
+        let row = |number: usize| rows.add(number * N).cast::<[f32; N]>();
+        (&*row(0), &mut *row(RESULT), &mut *row(RESULT + 1))
+    };
+    for lane in 0..N {
+        (sine[lane], cosine[lane]) = math::sin_cos(angle[lane]);
+    }
+}
+
+#[target_feature(enable = "avx2")]
+unsafe extern "sysv64" fn sine_and_cosine_8(rows: *mut u32) {
+    // SAFETY: as promised by the caller.
+    unsafe { sine_and_cosine::<8>(rows) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+unsafe extern "sysv64" fn sine_and_cosine_16(rows: *mut u32) {
+    // SAFETY: as promised by the caller.
+    unsafe { sine_and_cosine::<16>(rows) }
+}
 
 impl Emitter {
     /// Where a row of a call lies.
@@ -55,6 +82,15 @@ impl Emitter {
             Form::Evex => operation.chunk_avx512(),
         };
         self.call(function, src, &[dst], RESULT);
+    }
+
+    /// Sine and cosine of one angle.
+    pub(super) fn sine_and_cosine(&mut self, sine: Slot, cosine: Slot, angle: Slot) {
+        let function: OnRows = match self.registers.form {
+            Form::Vex => sine_and_cosine_8,
+            Form::Evex => sine_and_cosine_16,
+        };
+        self.call(function, &[angle], &[sine, cosine], RESULT);
     }
 
     pub(super) fn random(&mut self, draw: Draw, dst: &[Slot], src: &[Slot]) {
@@ -109,9 +145,7 @@ impl Emitter {
     }
 
     fn access(&mut self, function: Accessing, places: Vec<(Row, u32)>, buffer: u32) {
-        let last = places.iter().map(|&(_, place)| place).max().unwrap_or(0);
-        let (mask, address) = (self.call_row(0), self.call_row(1));
-        let access = Box::new(Access { buffer, mask, address, places, last });
+        let access = Box::new(Access::new(buffer, [self.call_row(0), self.call_row(1)], &places));
         let asm = &mut self.registers.asm;
         asm.move_register(RDI, R13);
         asm.move_constant(RSI, &raw const *access as u64);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::super::finish::{Listing, lives};
 use super::super::inst::{Input, Inst, Slot};
+use super::super::lane::Lane;
 use super::super::run::LIMIT;
 use super::access::Access;
 use super::encode::{Form, R12, R13, R15, RBP, RBX, RCX, RDI, RDX, RSI, Rm, op};
@@ -85,6 +86,7 @@ pub(super) fn emit(listing: &mut Listing, form: Form) -> Option<Emitted> {
     let targets = labels.keys().map(|&label| label as usize + 1).max().unwrap_or(0);
     let mut emitter =
         Emitter { registers, truths, accesses: Vec::new(), inputs, assigned, labels, loops: HashMap::new(), targets };
+    let pairs = pairs(&listing.insts);
     emitter.begin();
     let mut first = 0;
     for (at, inst) in listing.insts.iter().enumerate() {
@@ -93,7 +95,14 @@ pub(super) fn emit(listing: &mut Listing, form: Form) -> Option<Emitted> {
             emitter.registers.home(slot);
             *emitter.registers.valid(slot) = true;
         }
-        emitter.inst(inst)?;
+        match (pairs.get(&at), inst) {
+            (Some(Pair::First(other)), &Inst::Lane { op, dst, src }) => {
+                let (sine, cosine) = if op == Lane::Sin { (dst, *other) } else { (*other, dst) };
+                emitter.sine_and_cosine(sine, cosine, src[0]);
+            }
+            (Some(Pair::Second), _) => {}
+            _ => emitter.inst(inst)?,
+        }
         emitter.registers.done();
         let slots = &places[first..touched[at]];
         slots.iter().for_each(|&slot| emitter.registers.release(slot));
@@ -104,6 +113,34 @@ pub(super) fn emit(listing: &mut Listing, form: Form) -> Option<Emitted> {
     let (asm, homes, uniforms) = emitter.registers.finish();
     let (accesses, inputs, loops) = (emitter.accesses, emitter.inputs, emitter.loops.len() as u32);
     Some(Emitted { code: asm.finish()?, accesses, inputs, uniforms, homes, loops })
+}
+
+/// Of a sine and a cosine of one angle.
+enum Pair {
+    /// With the other's slot.
+    First(Slot),
+    Second,
+}
+
+/// Sines and cosines that are computed together: those of one angle with no branch between them.
+fn pairs(insts: &[Inst]) -> HashMap<usize, Pair> {
+    let mut pairs = HashMap::new();
+    let mut open: HashMap<Slot, (Lane, usize)> = HashMap::new();
+    for (at, inst) in insts.iter().enumerate() {
+        match inst {
+            Inst::Lane { op: op @ (Lane::Sin | Lane::Cos), dst, src: [angle, ..] } => match open.get(angle) {
+                Some(&(first, place)) if first != *op && !pairs.contains_key(&place) => {
+                    pairs.insert(place, Pair::First(*dst));
+                    pairs.insert(at, Pair::Second);
+                }
+                _ => drop(open.insert(*angle, (*op, at))),
+            },
+            Inst::Assign { dst, .. } => drop(open.remove(dst)),
+            Inst::Skip { .. } | Inst::Label(_) | Inst::LoopStart(_) | Inst::Repeat { .. } => open.clear(),
+            _ => {}
+        }
+    }
+    pairs
 }
 
 /// Gives slots that are in memory from the beginning their places, uniforms that are used often the near ones.

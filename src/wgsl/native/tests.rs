@@ -188,6 +188,21 @@ fn truths_keep_their_bits_in_mask_registers_and_out_of_them() {
 }
 
 #[test]
+fn sines_and_cosines_of_one_angle_keep_their_bits() {
+    let mut author = Author::new();
+    let x = author.inputs.clone();
+    let mut values = Vec::new();
+    for i in 0..4 {
+        for op in [Lane::Sin, Lane::Cos, Lane::Cos, Lane::Sin].into_iter().skip(i) {
+            values.push(author.op(op, &[x[i]]));
+            values.push(author.op(Lane::Tan, &[x[i + 1]]));
+        }
+    }
+    let width = values.len();
+    assert_same(&author.finish(&values), width, "sines");
+}
+
+#[test]
 fn more_values_than_registers_keep_their_bits() {
     let mut author = Author::new();
     // Floats and words apart: the payload of a NaN is no number.
