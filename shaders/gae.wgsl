@@ -13,6 +13,7 @@ struct Args {
     returns: u32,    // [steps][envs], written
     gamma: f32,
     lambda: f32,
+    reward_scale: f32,
 }
 var<immediate> args: Args;
 
@@ -54,7 +55,8 @@ fn gae(
             let value = rollout[args.values + at];
             let running = select(0.0, 1.0, flag == 0.0);
             // A time-out is no end of the task: it bootstraps with the value of the observation it was reached from.
-            let reward = rollout[args.rewards + at] + select(0.0, args.gamma * value, flag == TIMED_OUT);
+            let topped_up = select(0.0, args.gamma * value, flag == TIMED_OUT);
+            let reward = args.reward_scale * rollout[args.rewards + at] + topped_up;
             let delta = reward + args.gamma * running * next_value - value;
             advantage = delta + args.gamma * args.lambda * running * advantage;
             next_value = value;

@@ -18,7 +18,7 @@
 //! - [`train`]: memory layout, the iteration as a recording, metrics, checkpoints, evaluation.
 //! - [`mod@bench`]: the benchmark suite and the ceilings that it measures an adapter by.
 //! - [`profile`]: where the time of an iteration goes.
-//! - [`report`] and [`plot`]: what a run writes, prints and draws.
+//! - [`simulate`]: models of articulated bodies rolled on an adapter.
 //! - [`report`] and [`plot`]: what a run writes, prints and draws; [`numpy`]: arrays in and out.
 //!
 //! ```no_run
@@ -59,5 +59,6 @@ pub mod profile;
 pub mod report;
 pub mod rng;
 pub mod simd;
+pub mod simulate;
 pub mod train;
 pub mod wgsl;

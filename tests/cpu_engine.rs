@@ -14,7 +14,7 @@ mod support;
 
 use common::device::{On, has_gpu};
 use common::parity::assert_close;
-use support::{differing, environment, small, state, train, trainer_on};
+use support::{differing, environment, move_statistics, small, state, train, trainer_on};
 
 /// Sizes that give every kernel more tasks than there are threads, and a last one that is not whole: 333 environments, 777
 /// rows in a minibatch.
@@ -24,11 +24,22 @@ const ALGORITHMS: [&str; 2] = ["policyflow", "ppo"];
 
 /// A trainer on MultiGoal; the seed is always the same.
 fn trainer(algorithm: &str, options: EngineOptions) -> Trainer {
-    let environment = environment("multigoal");
-    let algorithm = small(&environment, algorithm, &MANY_TASKS);
-    let engine = Engine::new(&options).unwrap_or_else(|error| panic!("{error}"));
-    trainer_on(engine, &environment, &algorithm, 17)
+    changed(algorithm, &[], options)
 }
+
+/// With a normaliser in the middle of its work, squashed actions and scaled rewards, where the overrides have them.
+fn changed(algorithm: &str, overrides: &[&str], options: EngineOptions) -> Trainer {
+    let environment = environment("multigoal");
+    let algorithm = small(&environment, algorithm, &[&MANY_TASKS, overrides].concat());
+    let engine = Engine::new(&options).unwrap_or_else(|error| panic!("{error}"));
+    let mut trainer = trainer_on(engine, &environment, &algorithm, 17);
+    if !overrides.is_empty() {
+        move_statistics(&mut trainer);
+    }
+    trainer
+}
+
+const ALL_ON: [&str; 3] = ["normalize_observations=true", "squash_actions=tanh", "reward_scale=0.5"];
 
 fn with(threads: usize, isa: Isa) -> EngineOptions {
     EngineOptions { threads: Some(threads), isa: Some(isa), ..On::Cpu.options() }
@@ -36,7 +47,10 @@ fn with(threads: usize, isa: Isa) -> EngineOptions {
 
 /// Everything that four iterations leave behind, and the last rollout.
 fn bytes(algorithm: &str, options: EngineOptions) -> Vec<(String, Vec<u8>)> {
-    let mut trainer = trainer(algorithm, options);
+    bytes_of(trainer(algorithm, options))
+}
+
+fn bytes_of(mut trainer: Trainer) -> Vec<(String, Vec<u8>)> {
     train(&mut trainer, 4);
     let mut all = state(&mut trainer);
     for field in FIELDS {
@@ -57,6 +71,14 @@ fn training_gives_equal_bytes_on_1_2_3_and_5_threads() {
             let more = bytes(algorithm, with(threads, isa));
             assert_eq!(differing(&one, &more), Vec::<String>::new(), "{algorithm}: 1 and {threads} threads");
         }
+    }
+}
+
+#[test]
+fn moving_statistics_and_squashed_actions_have_equal_bytes_on_1_and_3_threads() {
+    for algorithm in ALGORITHMS {
+        let [one, three] = [1, 3].map(|threads| bytes_of(changed(algorithm, &ALL_ON, with(threads, Isa::detect()))));
+        assert_eq!(differing(&one, &three), Vec::<String>::new(), "{algorithm}");
     }
 }
 
@@ -97,8 +119,13 @@ fn a_run_may_go_on_with_another_number_of_threads() {
 /// entry. A parameter may move by a learning rate (1e-3) an update in either direction where its gradient is nothing but
 /// rounding, so these are compared by the mean of their differences: 1e-6. (On two engines of one machine: 1e-6 of the
 /// largest entry, and 3e-8.)
-fn agree_after_one_iteration(what: &str, algorithm: &str, one: EngineOptions, two: EngineOptions) {
-    let [mut one, mut two] = [one, two].map(|options| trainer(algorithm, options));
+fn agree_after_one_iteration(
+    what: &str,
+    (algorithm, overrides): (&str, &[&str]),
+    one: EngineOptions,
+    two: EngineOptions,
+) {
+    let [mut one, mut two] = [one, two].map(|options| changed(algorithm, overrides, options));
     let metrics = [&mut one, &mut two].map(|trainer| train(trainer, 1).remove(0));
     for field in FIELDS {
         let [got, want] = [&mut one, &mut two].map(|trainer| trainer.rollout_field(field).unwrap());
@@ -125,7 +152,7 @@ fn agree_after_one_iteration(what: &str, algorithm: &str, one: EngineOptions, tw
 #[test]
 fn the_baseline_agrees_with_the_best_instruction_set_after_an_iteration() {
     for algorithm in ALGORITHMS {
-        agree_after_one_iteration("baseline", algorithm, with(2, Isa::Baseline), with(2, Isa::detect()));
+        agree_after_one_iteration("baseline", (algorithm, &[]), with(2, Isa::Baseline), with(2, Isa::detect()));
     }
 }
 
@@ -135,7 +162,8 @@ fn the_two_engines_agree_after_an_iteration() {
         return;
     }
     for algorithm in ALGORITHMS {
-        agree_after_one_iteration("engines", algorithm, On::Cpu.options(), On::Gpu.options());
+        agree_after_one_iteration("engines", (algorithm, &[]), On::Cpu.options(), On::Gpu.options());
+        agree_after_one_iteration("engines, all on", (algorithm, &ALL_ON), On::Cpu.options(), On::Gpu.options());
     }
 }
 

@@ -6,7 +6,7 @@ use common::device::{On, on_both_engines};
 use common::fresh::Fresh;
 use common::programs::{Case, check};
 use common::twins;
-use flowmill::algo::{Algorithm, PolicyFlowConfig, PpoConfig, Spaces};
+use flowmill::algo::{Algorithm, PolicyFlowConfig, PpoConfig, Spaces, Squash};
 use flowmill::flow::{Path, TimeSampling};
 use flowmill::fuse::Target;
 use flowmill::ir::{Binary, Builder, Graph, NodeId, Unary};
@@ -20,6 +20,7 @@ on_both_engines!(
     unrolled_loops_match,
     loops_and_gradients_through_them_match,
     policyflow_and_ppo_programs_match,
+    programs_with_normalised_observations_and_squashed_actions_match,
     quadruped_sampler_and_update_match_to_1e_4,
 );
 
@@ -246,6 +247,22 @@ fn policyflow_and_ppo_programs_match(on: On) {
             prepared.chain([agent.act.clone(), agent.act_zero.clone(), agent.value.clone()]).collect();
         check_all(on, &whole, &[2, 50], false, 1e-4);
         check_all(on, std::slice::from_ref(&agent.update), &[2, 90], true, 1e-3);
+    }
+}
+
+/// A clip that some observations reach; both ways to squash.
+fn programs_with_normalised_observations_and_squashed_actions_match(on: On) {
+    let mut config = PolicyFlowConfig { embedding: 8, flow_steps: 2, ..PolicyFlowConfig::default() };
+    config.train.hidden = vec![7];
+    (config.train.normalize_observations, config.train.observation_clip) = (true, 1.5);
+    config.train.squash_actions = Squash::Tanh;
+    let mut ppo = PpoConfig { train: config.train.clone(), ..PpoConfig::default() };
+    ppo.train.squash_actions = Squash::Clip;
+    for algorithm in [Algorithm::PolicyFlow(config), Algorithm::Ppo(ppo)] {
+        let agent = algorithm.agent(Spaces { observation: 5, action: 3 }, 3).unwrap();
+        let whole = [agent.act.clone(), agent.act_zero.clone(), agent.value.clone()];
+        check_on(on, &TARGETS[1..], &whole, &[37], false, 1e-4);
+        check_on(on, &TARGETS[1..], std::slice::from_ref(&agent.update), &[50], true, 1e-3);
     }
 }
 

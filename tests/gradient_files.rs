@@ -15,6 +15,7 @@ use common::device::{On, on_both_engines};
 
 on_both_engines!(
     every_fixture_agrees_with_the_float64_reference_to_1e_4,
+    fixtures_of_moved_and_scaled_observations_agree_through_the_normaliser,
     missing_and_misshapen_tensors_are_named_with_what_was_expected,
 );
 
@@ -96,10 +97,33 @@ fn every_fixture_agrees_with_the_float64_reference_to_1e_4(on: On) {
     assert!(compared > 400, "{compared}");
 }
 
+/// What the normaliser undoes: the networks see the fixture's observations.
+fn fixtures_of_moved_and_scaled_observations_agree_through_the_normaliser(on: On) {
+    let mut engine = on.unchecked_engine();
+    let mut failures = vec![];
+    for name in ["policyflow_tiny", "ppo_tiny"] {
+        let mut input = tensors(name);
+        let obs = input.get_mut("obs").unwrap();
+        let width = obs.shape[1];
+        obs.values.iter_mut().for_each(|value| *value = 0.25 + 0.5 * *value);
+        for (tensor, value) in [("obs.mean", 0.25), ("obs.variance", 0.25)] {
+            input.insert(tensor.into(), HostTensor { shape: vec![width], values: vec![value; width] });
+        }
+        assert!(compare_input(&mut engine, name, &input, &mut failures) > 20);
+        input.remove("obs.variance");
+        let error = evaluate_gradient(&mut engine, &problem(name, &input), &input).unwrap_err().to_string();
+        assert_eq!(error, format!("no tensor `obs.variance`, expected shape [{width}]"));
+    }
+    assert!(failures.is_empty(), "{on}: {} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
 /// Evaluates a fixture, adds what is wrong with it to `failures`, and returns how many tensors were compared.
 fn compare(engine: &mut Engine, name: &str, failures: &mut Vec<String>) -> usize {
-    let input = tensors(name);
-    let got = evaluate_gradient(engine, &problem(name, &input), &input).unwrap();
+    compare_input(engine, name, &tensors(name), failures)
+}
+
+fn compare_input(engine: &mut Engine, name: &str, input: &HostTensors, failures: &mut Vec<String>) -> usize {
+    let got = evaluate_gradient(engine, &problem(name, input), input).unwrap();
     let mut compared = 0;
     for (tensor, shape, want) in read(&format!("{name}_out")) {
         let Some(found) = got.get(&tensor) else {

@@ -9,8 +9,10 @@ use flowmill::engine::{CountedWork, KernelDesc};
 use flowmill::kernels::adamw::{AdamwArgs, NO_KL, Schedule, adamw, control};
 use flowmill::kernels::copy_words::{self, CopyArgs, copy_words};
 use flowmill::kernels::gae::{GaeArgs, gae};
+use flowmill::kernels::merge_moments::{MergeArgs, merge_moments};
 use flowmill::kernels::multiply_add::{MultiplyAddArgs, WORDS, multiply_add};
 use flowmill::kernels::normalize_advantages::{NormalizeArgs, normalize_advantages};
+use flowmill::kernels::observation_moments::{MomentsArgs, observation_moments};
 use flowmill::kernels::reduce_gradients::{ReduceArgs, reduce_gradients};
 use flowmill::kernels::sum_columns::{SumColumnsArgs, sum_columns};
 use flowmill::kernels::{self, ACTIVATIONS_WGSL, RNG_WGSL, activations};
@@ -23,6 +25,8 @@ on_both_engines!(
     many_partials_combine_in_every_workgroup_to_the_same_bits,
     gradient_reduction_and_its_norm_agree_for_odd_sizes,
     column_sums_agree_for_odd_tables,
+    moments_of_observations_agree_for_odd_blocks_and_join_the_running_ones,
+    a_small_spread_around_a_large_mean_is_not_lost,
     multiply_adds_agree_for_any_number_of_workgroups,
     copies_are_exact_and_end_where_they_should,
     adamw_agrees_over_twelve_steps_of_every_schedule,
@@ -141,6 +145,7 @@ fn advantages_returns_and_their_normalisation_agree_for_any_number_of_environmen
             returns: at(advantages + cells),
             gamma: 0.99,
             lambda: 0.95,
+            reward_scale: 0.3,
         };
         let groups = envs.div_ceil(64);
         let desc = kernels::gae::desc();
@@ -211,6 +216,60 @@ fn column_sums_agree_for_odd_tables(on: On) {
         assert_close("sums", &got[1][inside.clone()], &sums[inside.clone()], 5e-5, 1e-6);
         assert!(got[1].iter().enumerate().all(|(i, &word)| inside.contains(&i) != poisoned(word)));
     }
+}
+
+fn moments_of_observations_agree_for_odd_blocks_and_join_the_running_ones(on: On) {
+    let mut engine = on.engine();
+    let mut fresh = Fresh::new(10);
+    for (samples, width, rows, share) in
+        [(1u32, 1, 256, 1.0), (257, 3, 256, 0.5), (1000, 70, 7, 0.01), (900, 2, 3, 0.3)]
+    {
+        let cells = (samples * width) as usize;
+        let rollout: Vec<f32> = fresh.normals(cells + 5).iter().map(|x| 2.0 * x - 1.0).collect();
+        let blocks = samples.div_ceil(rows);
+        let args = MomentsArgs { observations: 5, samples, width, rows };
+        let mut partials = poison((2 * blocks * width) as usize + 3);
+        let desc = kernels::observation_moments::desc();
+        let got = run(&mut engine, &desc, &[&rollout, &partials], &[args], [blocks, 1, 1]);
+        observation_moments(&args, &rollout, &mut partials);
+        let (inside, behind) = got[1].split_at((2 * blocks * width) as usize);
+        let name = format!("{samples} x {width} in blocks of {rows}");
+        assert_close(&format!("moments, {name}"), inside, &partials[..inside.len()], 1e-5, 1e-5);
+        assert!(behind.iter().all(|&word| poisoned(word)), "{name}: words behind the moments were written");
+
+        let mut params = poison(3 * width as usize + 6);
+        let [mean, variance] = [2, 2 * width + 4];
+        params[mean as usize..][..width as usize].copy_from_slice(&fresh.normals(width as usize));
+        params[variance as usize..][..width as usize].fill(1.5);
+        let args = MergeArgs { mean, variance, width, samples, rows, share };
+        let desc = kernels::merge_moments::desc();
+        let got = run(&mut engine, &desc, &[&partials, &params], &[args], [width, 1, 1]);
+        merge_moments(&args, &partials, &mut params);
+        for (what, first) in [("mean", mean as usize), ("variance", variance as usize)] {
+            let range = first..first + width as usize;
+            assert_close(&format!("{what}, {name}"), &got[1][range.clone()], &params[range], 2e-6, 2e-6);
+        }
+        let written = got[1].iter().filter(|&&word| !poisoned(word)).count();
+        assert_eq!(written, 2 * width as usize, "{name}: other words were written");
+    }
+}
+
+/// The sum of squares less the square of the sum, in single precision, would have no digit left.
+fn a_small_spread_around_a_large_mean_is_not_lost(on: On) {
+    let mut engine = on.engine();
+    let mut fresh = Fresh::new(11);
+    let (samples, rows) = (70_000u32, 256);
+    let rollout: Vec<f32> = fresh.normals(samples as usize).iter().map(|x| 1000.0 + 0.1 * x).collect();
+    let args = MomentsArgs { observations: 0, samples, width: 1, rows };
+    let blocks = samples.div_ceil(rows);
+    let desc = kernels::observation_moments::desc();
+    let got = run(&mut engine, &desc, &[&rollout, &poison(2 * blocks as usize)], &[args], [blocks, 1, 1]);
+    let args = MergeArgs { mean: 0, variance: 1, width: 1, samples, rows, share: 1.0 };
+    let got = run(&mut engine, &kernels::merge_moments::desc(), &[&got[1], &[0.0, 1.0]], &[args], [1, 1, 1]);
+    let mean = rollout.iter().map(|&x| f64::from(x)).sum::<f64>() / f64::from(samples);
+    let variance = rollout.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / f64::from(samples);
+    assert_close("mean", &got[1][..1], &[mean], 0.0, 1e-6);
+    assert_close("variance", &got[1][1..], &[variance], 0.0, 2e-3);
 }
 
 fn adamw_args(words: u32, means: u32, norms: u32) -> AdamwArgs {

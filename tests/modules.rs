@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flowmill::algo::{Algorithm, GradientProblem};
-use flowmill::engine::{KernelDesc, lint, reflect, validate_targets};
+use flowmill::engine::{BindingKind, KernelDesc, lint, reflect, validate_targets};
 use flowmill::fuse::{Placement, Rows, Target, Tensor, lower};
 use flowmill::ir::Graph;
 use flowmill::kernels;
@@ -115,8 +115,10 @@ fn problems_of(desc: &KernelDesc, workgroup_bytes: u32) -> Vec<String> {
         Ok(found) => found,
         Err(error) => return vec![error.to_string()],
     };
+    let uniforms = found.bindings.iter().filter(|binding| binding.kind == BindingKind::Uniform);
     let limits = [
         ("bytes of workgroup memory", u64::from(found.workgroup_bytes), u64::from(workgroup_bytes)),
+        ("bytes of a uniform binding", uniforms.map(|binding| binding.min_bytes).max().unwrap_or(0), 64 << 10),
         ("storage buffers", found.bindings.len() as u64, 8),
         ("invocations", found.invocations(), 256),
         ("bytes of immediates", u64::from(found.immediate_bytes), 128),
@@ -188,10 +190,13 @@ fn every_path_time_sampling_loss_form_and_activation_gives_valid_modules_within_
         }
     }
     policyflow(&["degenerate_gaussian=true"]);
+    policyflow(&["normalize_observations=true", "squash_actions=tanh"]);
+    policyflow(&["normalize_observations=true", "squash_actions=clip", "time_sampling=usc"]);
     policyflow(&["w_b=0", "w_g=0", "value_coef=0"]);
     policyflow(&["w_b_decay_iterations=10"]);
     policyflow(&["flow_steps=1", "time_sampling=multi-usd", "multi_times=1"]);
     policyflow(&["hidden=[7]", "embedding=8", "multi_times=8", "time_sampling=multi-usd"]);
+    modules.configuration("pendulum", "ppo", "released", &["normalize_observations=true", "squash_actions=clip"]);
     for (loss, activation) in losses.iter().cycle().zip(&activations) {
         modules.configuration("pendulum", "ppo", "quick", &[loss, activation]);
     }

@@ -84,6 +84,13 @@ fn refusals_name_key_value_and_what_is_accepted() {
             "path=trigflo",
             "--set: `policyflow.path` is \"trigflo\", expected one of rectified, interpolant, trigflow; did you mean `trigflow`?",
         ),
+        ("reward_scale=0", "--set: `policyflow.reward_scale` is 0, expected 0 < reward_scale <= 1000000"),
+        ("observation_clip=-1", "--set: `policyflow.observation_clip` is -1, expected 0 < observation_clip <= 1000000"),
+        ("normalize_observations=1", "--set: `policyflow.normalize_observations` is 1, expected a boolean"),
+        (
+            "squash_actions=tan",
+            "--set: `policyflow.squash_actions` is \"tan\", expected one of none, clip, tanh; did you mean `tanh`?",
+        ),
         ("minibatches=7", "`policyflow.minibatches` is 7, expected a divisor of num_envs * horizon = 512"),
         ("lr_min=0.5", "`policyflow.lr_min` is 0.5, expected at most lr_max = 0.01"),
         ("polcyflow.clip=0.1", "unknown section `polcyflow`; did you mean `policyflow`?; known: policyflow"),

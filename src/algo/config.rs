@@ -44,6 +44,19 @@ choice! {
     }
 }
 
+choice! {
+    /// How the policy's action becomes the one that the environment gets, within the bounds that it states. The policy's
+    /// own action is what its density belongs to: the ratio of two densities at one action has no Jacobian in it.
+    pub enum Squash {
+        /// It stays as it is.
+        None = "none",
+        /// The nearest action within the bounds.
+        Clip = "clip",
+        /// `tanh` of it, scaled and moved to the bounds.
+        Tanh = "tanh",
+    }
+}
+
 /// What every on-policy algorithm shares: rollout, returns, clipping, optimiser.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct TrainConfig {
@@ -77,6 +90,15 @@ pub struct TrainConfig {
     pub gamma: f64,
     /// Decay of the generalised advantage estimate.
     pub lambda: f64,
+    /// Factor on rewards before advantages are estimated; reported returns are without it.
+    pub reward_scale: f64,
+    /// Whether networks see observations normalised by the mean and variance of everything that was collected before the
+    /// iteration.
+    pub normalize_observations: bool,
+    /// Normalised observations are clipped to so many standard deviations.
+    pub observation_clip: f64,
+    /// What becomes of the policy's actions on their way to the environment.
+    pub squash_actions: Squash,
     /// The ratio is clipped to `1 - clip ..= 1 + clip`.
     pub clip: f64,
     /// Form of the value loss.
@@ -170,6 +192,10 @@ impl Default for PolicyFlowConfig {
                 lr_decay_iterations: 0,
                 gamma: 0.99,
                 lambda: 0.95,
+                reward_scale: 1.0,
+                normalize_observations: false,
+                observation_clip: 10.0,
+                squash_actions: Squash::None,
                 clip: 0.2,
                 value_loss: ValueLoss::ClippedDirect,
                 value_clip: 0.2,

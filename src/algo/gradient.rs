@@ -2,7 +2,7 @@
 
 use super::agent::Spaces;
 use super::config::{PolicyFlowConfig, PpoConfig, Reduction, TrainConfig, ValueLoss};
-use super::{Algorithm, policyflow, ppo};
+use super::{Algorithm, observation, policyflow, ppo};
 use crate::flow::Path;
 use crate::ir::{Graph, GraphError};
 use crate::nn::Activation;
@@ -116,6 +116,8 @@ fn train(file: &impl TensorFile) -> Result<TrainConfig, GradientError> {
         beta2: or("beta2", default.beta2),
         eps: or("eps", default.eps),
         grad_norm: or("grad_norm", default.grad_norm),
+        normalize_observations: file.shape(observation::MEAN).is_some(),
+        observation_clip: or("observation_clip", default.observation_clip),
         ..default
     })
 }

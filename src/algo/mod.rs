@@ -4,14 +4,16 @@ mod agent;
 mod algorithm;
 mod config;
 mod gradient;
+pub mod observation;
 pub mod policyflow;
 pub mod ppo;
 mod settings;
+pub mod squash;
 mod terms;
 
 pub use agent::{Agent, Anneal, Field, Frozen, Prepare, PrepareInput, Source, Spaces};
 pub use algorithm::Algorithm;
-pub use config::{PolicyFlowConfig, PpoConfig, Reduction, Schedule, TrainConfig, ValueLoss};
+pub use config::{PolicyFlowConfig, PpoConfig, Reduction, Schedule, Squash, TrainConfig, ValueLoss};
 pub use gradient::{GradientError, GradientProblem, TensorFile};
 pub use settings::{Layer, Settings, SettingsError, from_layers, parse_override, to_table, validate};
 

@@ -11,9 +11,9 @@
 //! Widths in comments: o observation, d action, h1 first hidden layer.
 
 use super::agent::{Agent, Anneal, Prepare, PrepareInput, Source, Spaces, frozen_copies, kept_fields};
-use super::config::PolicyFlowConfig;
-use super::stream;
+use super::config::{PolicyFlowConfig, TrainConfig};
 use super::terms::{self, ActionNoise};
+use super::{observation, squash, stream};
 use crate::flow::{SampledTimes, TimeSampling, grid_time, midpoint};
 use crate::ir::{Builder, Graph, GraphError, NodeId};
 use crate::nn::{Distribution, FoldedVelocity, Initializer, Tensor, VelocityNetwork, VelocityShape};
@@ -76,6 +76,8 @@ fn initial_tensors(config: &PolicyFlowConfig, spaces: Spaces, seed: u64) -> Vec<
     let log_std = Distribution::Constant(config.train.init_std.ln());
     init.push("actor.log_std".into(), 1, spaces.action, true, log_std);
     terms::initialize_critic(&mut init, &config.train, spaces.observation, config.output_init);
+    observation::initialize(&mut init, &config.train, spaces.observation);
+    squash::initialize(&mut init, &config.train, spaces.action);
     init.finish()
 }
 
@@ -115,7 +117,7 @@ fn act(config: &PolicyFlowConfig, spaces: Spaces, noise: Noise) -> Result<Graph,
     let d = spaces.action;
     let sampled = noise == Noise::Sampled;
     let mut g = Builder::new(if sampled { "policyflow_act" } else { "policyflow_act_zero" });
-    let obs = g.input("obs", spaces.observation); // [o]
+    let obs = observation::seen(&mut g, &config.train, spaces.observation); // [o]
 
     // phi1: the end of the flow from z (equations 4 and 5).
     let old = FoldedVelocity::declare(&mut g, "old", &shape(config, spaces));
@@ -128,7 +130,8 @@ fn act(config: &PolicyFlowConfig, spaces: Spaces, noise: Noise) -> Result<Graph,
         old.build(g, x, time, state)
     });
     if !sampled {
-        g.store("action", phi1);
+        let taken = squash::squashed(&mut g, &config.train, phi1);
+        g.store("action", taken);
         return g.finish();
     }
 
@@ -142,7 +145,8 @@ fn act(config: &PolicyFlowConfig, spaces: Spaces, noise: Noise) -> Result<Graph,
     g.store("z", z);
     g.store("phi1", phi1);
     g.store("noise", n);
-    g.store("action", action);
+    let taken = squash::squashed(&mut g, &config.train, action);
+    g.store("action", taken);
     g.store("logp", logp);
     g.store("value", value);
     g.finish()
@@ -150,7 +154,7 @@ fn act(config: &PolicyFlowConfig, spaces: Spaces, noise: Noise) -> Result<Graph,
 
 /// A minibatch: per-row values of the rollout.
 struct Batch {
-    /// Observation `[o]`.
+    /// Observation `[o]` as networks see it.
     obs: NodeId,
     /// Base noise `[d]`.
     z: NodeId,
@@ -169,10 +173,10 @@ struct Batch {
 }
 
 impl Batch {
-    fn declare(g: &mut Builder, spaces: Spaces, noise: &str) -> Self {
+    fn declare(g: &mut Builder, train: &TrainConfig, spaces: Spaces, noise: &str) -> Self {
         let d = spaces.action;
         Self {
-            obs: g.input("obs", spaces.observation),
+            obs: observation::seen(g, train, spaces.observation),
             z: g.input("z", d),
             phi1: g.input("phi1", d),
             noise: g.input(noise, d),
@@ -305,7 +309,7 @@ fn average(g: &mut Builder, values: &[NodeId]) -> NodeId {
 /// Loss and gradients of a minibatch; times are drawn anew at every visit of a sample.
 fn update(config: &PolicyFlowConfig, spaces: Spaces) -> Result<Graph, GraphError> {
     let mut g = Builder::new("policyflow_update");
-    let batch = Batch::declare(&mut g, spaces, "noise");
+    let batch = Batch::declare(&mut g, &config.train, spaces, "noise");
     let visits = draw_visits(&mut g, config, spaces, &batch);
     let actor = VelocityNetwork::declare(&mut g, "actor", &shape(config, spaces), true);
     loss(&mut g, config, &batch, &actor, &visits).finish(&mut g);
@@ -348,7 +352,7 @@ pub(super) fn gradient(config: &PolicyFlowConfig, spaces: Spaces) -> Result<Grap
     let config = &PolicyFlowConfig { time_sampling: TimeSampling::Usc, ..config.clone() };
     let d = spaces.action;
     let mut g = Builder::new("policyflow_gradient");
-    let batch = Batch::declare(&mut g, spaces, "n");
+    let batch = Batch::declare(&mut g, &config.train, spaces, "n");
     let t = g.input("t", 1);
     let xi = config.path.is_noisy().then(|| g.input("xi", d));
     let x = config.path.point(&mut g, batch.z, batch.phi1, t, xi); // (9)

@@ -5,14 +5,14 @@
 //! sample, so of the old policy only `old.log_std` is kept.
 
 use super::agent::{Agent, Source, Spaces, frozen_copies, kept_fields};
-use super::config::PpoConfig;
-use super::stream;
+use super::config::{PpoConfig, Squash};
 use super::terms::{self, ActionNoise};
+use super::{observation, squash, stream};
 use crate::ir::{Builder, Graph, GraphError, NodeId};
 use crate::nn::{Distribution, Initializer, Mlp, Tensor};
 
 /// Fields of the rollout that the update reads or GAE needs.
-const ROLLOUT: [&str; 4] = ["action", "mu", "logp", "value"];
+const ROLLOUT: [&str; 5] = ["action", squash::RAW, "mu", "logp", "value"];
 
 /// Everything that the trainer needs.
 pub fn agent(config: &PpoConfig, spaces: Spaces, seed: u64) -> Result<Agent, GraphError> {
@@ -20,7 +20,7 @@ pub fn agent(config: &PpoConfig, spaces: Spaces, seed: u64) -> Result<Agent, Gra
     let rollout = |name: &str| Source::Rollout(name.to_string());
     let batch = [
         ("obs", Source::Observation),
-        ("action", rollout("action")),
+        ("action", rollout(squash::raw(&config.train))),
         ("mu_old", rollout("mu")),
         ("logp_old", rollout("logp")),
         ("v_old", rollout("value")),
@@ -56,6 +56,8 @@ fn initial_tensors(config: &PpoConfig, spaces: Spaces, seed: u64) -> Vec<Tensor>
     let log_std = Distribution::Constant(config.train.init_std.ln());
     init.push("actor.log_std".into(), 1, spaces.action, true, log_std);
     terms::initialize_critic(&mut init, &config.train, spaces.observation, config.output_init);
+    observation::initialize(&mut init, &config.train, spaces.observation);
+    squash::initialize(&mut init, &config.train, spaces.action);
     init.finish()
 }
 
@@ -68,7 +70,7 @@ fn mean(g: &mut Builder, config: &PpoConfig, spaces: Spaces, obs: NodeId, traine
 /// of the current network; the standard deviation is read from its frozen copy.
 fn act(config: &PpoConfig, spaces: Spaces) -> Result<Graph, GraphError> {
     let mut g = Builder::new("ppo_act");
-    let obs = g.input("obs", spaces.observation);
+    let obs = observation::seen(&mut g, &config.train, spaces.observation);
     let mu = mean(&mut g, config, spaces, obs, false);
     let policy = ActionNoise::declare(&mut g, "old", &config.train, spaces.action, false);
     let standard = g.normal(stream::ACTION, spaces.action);
@@ -78,7 +80,11 @@ fn act(config: &PpoConfig, spaces: Spaces) -> Result<Graph, GraphError> {
     let deviation = g.sub(action, mu);
     let logp = policy.log_density(&mut g, deviation);
     let value = terms::critic(&mut g, &config.train, obs, false);
-    g.store("action", action);
+    if config.train.squash_actions != Squash::None {
+        g.store(squash::RAW, action);
+    }
+    let taken = squash::squashed(&mut g, &config.train, action);
+    g.store("action", taken);
     g.store("mu", mu);
     g.store("logp", logp);
     g.store("value", value);
@@ -88,9 +94,10 @@ fn act(config: &PpoConfig, spaces: Spaces) -> Result<Graph, GraphError> {
 /// The mean as the action.
 fn act_zero(config: &PpoConfig, spaces: Spaces) -> Result<Graph, GraphError> {
     let mut g = Builder::new("ppo_act_zero");
-    let obs = g.input("obs", spaces.observation);
+    let obs = observation::seen(&mut g, &config.train, spaces.observation);
     let mu = mean(&mut g, config, spaces, obs, false);
-    g.store("action", mu);
+    let taken = squash::squashed(&mut g, &config.train, mu);
+    g.store("action", taken);
     g.finish()
 }
 
@@ -123,7 +130,7 @@ struct Rows {
 /// The loss body: inputs, means and gradients.
 fn loss(g: &mut Builder, config: &PpoConfig, spaces: Spaces) -> Rows {
     let (d, train) = (spaces.action, &config.train);
-    let obs = g.input("obs", spaces.observation);
+    let obs = observation::seen(g, train, spaces.observation);
     let (action, mu_old) = (g.input("action", d), g.input("mu_old", d));
     let (logp_old, advantage) = (g.input("logp_old", 1), g.input("adv", 1));
     let (v_old, ret) = (g.input("v_old", 1), g.input("ret", 1));

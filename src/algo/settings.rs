@@ -218,6 +218,7 @@ impl Range {
             "multi_times" => Range::Whole(1, 16),
             "learning_rate" | "lr_min" | "lr_max" | "eps" => Range::Positive(1.0),
             "kl_target" | "grad_norm" | "value_clip" => Range::Positive(1e9),
+            "reward_scale" | "observation_clip" => Range::Positive(1e6),
             "gamma" | "lambda" => Range::Closed(0.0, 1.0),
             "clip" => Range::Open(0.0, 1.0),
             "beta1" | "beta2" => Range::HalfOpen(0.0, 1.0),

@@ -1,6 +1,7 @@
 //! Terms that the losses of on-policy algorithms share, row by row.
 
 use super::config::{Reduction, TrainConfig, ValueLoss};
+use super::observation;
 use crate::ir::{Builder, Graph, GraphError, NodeId};
 use crate::nn::{Initializer, Mlp, OutputInit};
 
@@ -142,9 +143,9 @@ pub fn initialize_critic(init: &mut Initializer, train: &TrainConfig, observatio
 }
 
 /// The graph that values an observation: input `obs`, store `value`.
-pub fn value_graph(train: &TrainConfig, observation: usize) -> Result<Graph, GraphError> {
+pub fn value_graph(train: &TrainConfig, width: usize) -> Result<Graph, GraphError> {
     let mut g = Builder::new("critic_value");
-    let obs = g.input("obs", observation);
+    let obs = observation::seen(&mut g, train, width);
     let value = critic(&mut g, train, obs, false);
     g.store("value", value);
     g.finish()

@@ -169,7 +169,8 @@ impl Measuring<'_> {
         for algorithm in &algorithms {
             self.bed(shape, algorithm)?.restore()?;
         }
-        self.beds.sort_by_key(|(name, _)| algorithms.iter().position(|other| other == name));
+        let order = |name: &str| algorithms.iter().position(|other| *other == name).unwrap_or(usize::MAX);
+        self.beds.sort_by_key(|(name, _)| order(name));
         let beds = &mut self.beds[..algorithms.len()];
         let work: Vec<Work> = beds.iter_mut().map(|(_, bed)| bed.work()).collect();
         let mut rollouts = vec![Vec::new(); beds.len()];

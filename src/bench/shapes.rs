@@ -9,6 +9,9 @@ use crate::algo::{Algorithm, Layer, PolicyFlowConfig};
 use crate::engine::AdapterKind;
 use crate::env::{EnvError, Environment, Manifest, load};
 
+/// PPO with the observation normaliser on, which brings kernels of its own.
+pub const NORMALIZED: &str = "ppo-normalized";
+
 /// A shape: an environment's widths, a network, and how large the batch is.
 #[derive(Clone, Debug)]
 pub struct Shape {
@@ -45,8 +48,13 @@ impl Shape {
         self.envs
     }
 
-    /// An algorithm at this shape. All algorithms have the same network, batch, epochs and minibatches.
+    /// An algorithm at this shape, or [`NORMALIZED`]. All have the same network, batch, epochs and minibatches.
     pub fn algorithm(&self, name: &str) -> Result<Algorithm, BenchError> {
+        if name == NORMALIZED {
+            let mut algorithm = self.algorithm("ppo")?;
+            algorithm.train_mut().normalize_observations = true;
+            return Ok(algorithm);
+        }
         let file = Layer { origin: "train.toml".into(), table: self.environment.presets.clone() };
         let mut algorithm = match self.name {
             Self::QUADRUPED => quadruped_algorithm(name)?,

@@ -1,7 +1,7 @@
 //! Which rows a suite has, by name, before anything is compiled.
 
 use super::bed::Bed;
-use super::shapes::Shape;
+use super::shapes::{NORMALIZED, Shape};
 use super::{BenchError, networks};
 use crate::algo::Algorithm;
 use crate::engine::{AdapterSummary, Engine, KernelDesc};
@@ -110,7 +110,7 @@ pub fn tasks(part: Part, adapter: &AdapterSummary, shapes: &[Shape]) -> Result<V
 }
 
 /// The kernels of every algorithm at a shape, then its networks by themselves. One that several algorithms have, or that
-/// an iteration runs by itself, is listed once.
+/// an iteration runs by itself, is listed once. Behind them come the kernels that only the observation normaliser has.
 fn kernels(
     adapter: &AdapterSummary,
     shape: &Shape,
@@ -118,13 +118,15 @@ fn kernels(
     add: &mut impl FnMut(String, Job),
 ) -> Result<(), BenchError> {
     let mut known: Vec<(String, String)> = Vec::new();
-    for algorithm in Algorithm::NAMES.iter().copied() {
+    for algorithm in Algorithm::NAMES.iter().copied().chain([NORMALIZED]) {
         let mut bed = Bed::new(Engine::dry(adapter.clone()), shape, algorithm)?;
         for (position, (KernelDesc { name, wgsl, .. }, _)) in bed.kernels().into_iter().enumerate() {
             let path = format!("kernel/{name}/{}", shape.name);
             let job = Job::Kernel { shape: at, algorithm, at: position };
             if known.iter().all(|(other, _)| *other != name) {
                 add(path, job);
+            } else if algorithm == NORMALIZED {
+                continue;
             } else if known.iter().all(|(other, text)| *other != name || *text != wgsl) {
                 // The same name, another text: offsets or widths differ.
                 add(format!("{path}/{algorithm}"), job);
@@ -132,6 +134,9 @@ fn kernels(
                 continue;
             }
             known.push((name, wgsl));
+        }
+        if algorithm == NORMALIZED {
+            break;
         }
         for (position, graph) in networks::graphs(&bed, shape, algorithm)?.into_iter().enumerate() {
             if known.iter().all(|(other, _)| *other != graph.name) {

@@ -6,7 +6,7 @@ use flowmill::algo::{Algorithm, Layer, Spaces, parse_override};
 use flowmill::engine::{KernelDesc, reflect, validate_targets};
 use flowmill::env::{EnvKernels, load};
 use flowmill::fuse::{Placement, Target, lower};
-use flowmill::kernels::TABLE;
+use flowmill::kernels::of_run;
 use flowmill::report::write_atomic;
 use flowmill::train::{ParamLayout, Program, RolloutLayout, TrainError, fuse_rollout};
 use serde_json::{Value, json};
@@ -103,6 +103,6 @@ fn modules(args: &Args) -> Result<Vec<KernelDesc>, Failure> {
     modules.extend([zero].into_iter().chain(fused).map(|kernel| kernel.desc));
 
     modules.extend([environment.reset, environment.step]);
-    modules.extend(TABLE.iter().map(|entry| (entry.desc)()));
+    modules.extend(of_run(algorithm.train().normalize_observations).map(|entry| (entry.desc)()));
     Ok(modules)
 }

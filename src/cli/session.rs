@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use flowmill::kernels::TABLE;
+use flowmill::kernels;
 use flowmill::plot::{DATA_FILE, MultiGoalData, draw_run};
 use flowmill::report::{Console, MetricsLog, RunDir, Summary, read_metrics};
 use flowmill::train::{Checkpoint, EvalNoise, Evaluator, IterationMetrics, Trainer};
@@ -100,7 +100,8 @@ impl Session {
                 snapshots.snapshots.retain(|snapshot| snapshot.iteration <= done);
             }
         }
-        let kernels = trainer.agent().prepare.len() + 3 + 2 + TABLE.len();
+        let handwritten = kernels::of_run(config.algorithm.train().normalize_observations).count();
+        let kernels = trainer.agent().prepare.len() + 3 + 2 + handwritten;
         let seconds_compiling = trainer.compile_seconds();
         let _ = console.compiled(kernels, seconds_compiling);
         Ok(Self {

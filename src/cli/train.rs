@@ -197,7 +197,8 @@ fn of_checkpoint(args: &Args, found: &Found) -> Result<(RunConfig, Environment),
         own.and_then(|own| own.try_into::<toml::Table>().ok()).unwrap_or_default()
     };
     let (old, new) = (table(&before), table(&config));
-    for key in ["num_envs", "horizon", "hidden", "activation", "embedding"] {
+    let kept = ["num_envs", "horizon", "hidden", "activation", "embedding", "normalize_observations", "squash_actions"];
+    for key in kept {
         if let (Some(was), Some(is)) = (old.get(key), new.get(key))
             && was != is
         {

@@ -79,8 +79,9 @@ struct Printer<'a> {
     repeats: u64,
     /// What happened to memory since the last barrier.
     pending: Vec<Access>,
-    /// Role buffers in use: name -> written.
-    vector_buffers: BTreeSet<String>,
+    /// Role buffers whose `vec4f` view is read: name -> how many of them, from the start.
+    vector_buffers: BTreeMap<String, u32>,
+    /// Role buffers in use by words: name -> written.
     scalar_buffers: BTreeMap<String, bool>,
     error: Option<FuseError>,
 }
@@ -88,7 +89,7 @@ struct Printer<'a> {
 /// Text of the body and the buffers that it names.
 struct Body {
     text: String,
-    vector_buffers: BTreeSet<String>,
+    vector_buffers: BTreeMap<String, u32>,
     scalar_buffers: BTreeMap<String, bool>,
     iterations: u64,
 }
@@ -121,7 +122,7 @@ fn body(
         iterations: 0,
         repeats: 1,
         pending: Vec::new(),
-        vector_buffers: BTreeSet::new(),
+        vector_buffers: BTreeMap::new(),
         scalar_buffers: BTreeMap::new(),
         error: None,
     };

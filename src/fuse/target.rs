@@ -17,6 +17,10 @@ pub struct Target {
     /// Keep loops rolled by hiding their bounds from the compiler: a driver that unrolls everything with constant bounds
     /// compiles ten times longer for code that runs no faster.
     pub rolled: bool,
+    /// Bytes of parameters that a kernel reads through a uniform binding, which has constant size; a buffer of which it needs
+    /// more is a storage binding. Software drivers turn a storage read into branches, lane by lane, and a uniform one into
+    /// straight-line code, which compiles and runs faster.
+    pub uniform_bytes: u32,
     /// Invocations along rows where one owns whole rows; a tile has four times as many rows.
     pub row_lanes: u32,
     /// Parts into which the sums over a batch are split at most, each summed by itself: enough to fill the device.
@@ -35,6 +39,7 @@ impl Target {
         invocations: 256,
         rows_only: false,
         rolled: false,
+        uniform_bytes: 0,
         row_lanes: 8,
         slices: 32,
         tile_operations: 2e9,
@@ -45,6 +50,7 @@ impl Target {
         workgroup_bytes: 32 << 10,
         rows_only: true,
         rolled: true,
+        uniform_bytes: 64 << 10,
         slices: 2,
         tile_operations: 4e9,
         dispatch_operations: 4e9,
@@ -54,6 +60,7 @@ impl Target {
     /// depend on the threads, so that sums do not either. Nobody stops a dispatch.
     pub const CPU: Target = Target {
         workgroup_bytes: 16 << 20,
+        uniform_bytes: 0,
         row_lanes: 16,
         slices: 8,
         tile_operations: f64::MAX,

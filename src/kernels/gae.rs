@@ -42,6 +42,8 @@ pub struct GaeArgs {
     pub gamma: f32,
     /// Trace decay.
     pub lambda: f32,
+    /// Factor on the rewards.
+    pub reward_scale: f32,
 }
 
 /// The kernel. Buffers: `rollout`, `partials` (`[groups][3]`).
@@ -49,8 +51,8 @@ pub fn desc() -> KernelDesc {
     let work = CountedWork::of_args(|args: GaeArgs, groups| {
         let (envs, partials) = (f64::from(args.envs), PARTIAL_WORDS as f64 * f64::from(groups[0]));
         let cells = envs * f64::from(args.steps);
-        // A cell: 9 for the advantage, 1 for the return, 6 for the moments. It reads 3 words and writes 2.
-        Work { matrix_flops: 0.0, other_flops: 16.0 * cells, bytes: 4.0 * (5.0 * cells + envs + partials) }
+        // A cell: 10 for the advantage, 1 for the return, 6 for the moments. It reads 3 words and writes 2.
+        Work { matrix_flops: 0.0, other_flops: 17.0 * cells, bytes: 4.0 * (5.0 * cells + envs + partials) }
     });
     describe("gae", include_str!("../../shaders/gae.wgsl"), &["rollout", "partials"], work, TWIN)
 }
@@ -81,7 +83,7 @@ fn run_group(call: &Call<'_>, group: usize) {
             let (value, flag) = (values[lane], flags[lane]);
             let running = if flag == RUNNING { 1.0 } else { 0.0 };
             let bootstrap = if flag == TIMED_OUT { args.gamma * value } else { 0.0 };
-            let delta = rewards[lane] + bootstrap + args.gamma * running * next_value[lane] - value;
+            let delta = args.reward_scale * rewards[lane] + bootstrap + args.gamma * running * next_value[lane] - value;
             let a = delta + decay * running * advantage[lane];
             (advantage[lane], next_value[lane]) = (a, value);
             (advantages[lane], returns[lane]) = (a, a + value);
@@ -122,10 +124,10 @@ impl Moments {
 /// Advantages and returns of a rollout, and count, mean and M2 of the advantages of every [`GROUP`] environments.
 ///
 /// Schulman et al. 2016, equation 16, with PolicyFlow's time-out bootstrap: the reward of a timed-out step grows by
-/// `gamma` times the value of the observation it was taken from.
+/// `gamma` times the value of the observation it was taken from. Rewards count `reward_scale` times.
 pub fn gae(args: &GaeArgs, rollout: &mut [f32], partials: &mut [f32]) {
     let (envs, steps) = (args.envs as usize, args.steps as usize);
-    let (gamma, lambda) = (args.gamma as f64, args.lambda as f64);
+    let [gamma, lambda, scale] = [args.gamma, args.lambda, args.reward_scale].map(f64::from);
     for env in 0..envs {
         let mut next_value = rollout[args.last_value as usize + env] as f64;
         let mut advantage = 0.0;
@@ -134,7 +136,7 @@ pub fn gae(args: &GaeArgs, rollout: &mut [f32], partials: &mut [f32]) {
             let (flag, value) = (read(args.flags) as f32, read(args.values));
             let running = if flag == RUNNING { 1.0 } else { 0.0 };
             let bootstrap = if flag == TIMED_OUT { gamma * value } else { 0.0 };
-            let delta = read(args.rewards) + bootstrap + gamma * running * next_value - value;
+            let delta = scale * read(args.rewards) + bootstrap + gamma * running * next_value - value;
             advantage = delta + gamma * lambda * running * advantage;
             next_value = value;
             rollout[args.advantages as usize + t * envs + env] = advantage as f32;
@@ -161,6 +163,15 @@ mod tests {
 
     /// One environment, rewards of 1, values as given; returns (advantages, returns).
     fn episode(flags: &[f32], values: &[f32], last_value: f32, gamma: f32, lambda: f32) -> (Vec<f32>, Vec<f32>) {
+        scaled(flags, values, last_value, (gamma, lambda, 1.0))
+    }
+
+    fn scaled(
+        flags: &[f32],
+        values: &[f32],
+        last_value: f32,
+        (gamma, lambda, reward_scale): (f32, f32, f32),
+    ) -> (Vec<f32>, Vec<f32>) {
         let t = flags.len();
         let mut rollout = vec![1.0; t];
         rollout.extend_from_slice(values);
@@ -179,6 +190,7 @@ mod tests {
             returns: at(4) + 1,
             gamma,
             lambda,
+            reward_scale,
         };
         gae(&args, &mut rollout, &mut [0.0; 3]);
         (rollout[3 * t + 1..4 * t + 1].to_vec(), rollout[4 * t + 1..].to_vec())
@@ -188,6 +200,12 @@ mod tests {
     fn with_lambda_one_returns_are_the_discounted_sums() {
         let (_, returns) = episode(&[0.0; 3], &[0.3, -0.2, 0.7], 8.0, 0.5, 1.0);
         assert_eq!(returns, [1.0 + 0.5 * (1.0 + 0.5 * (1.0 + 0.5 * 8.0)), 1.0 + 0.5 * (1.0 + 0.5 * 8.0), 5.0]);
+    }
+
+    #[test]
+    fn rewards_count_scaled_and_values_do_not() {
+        let (advantages, returns) = scaled(&[0.0], &[0.5], 8.0, (0.5, 1.0, 3.0));
+        assert_eq!((advantages[0], returns[0]), (3.0 + 0.5 * 8.0 - 0.5, 3.0 + 0.5 * 8.0));
     }
 
     #[test]

@@ -5,8 +5,10 @@ pub mod activations;
 pub mod adamw;
 pub mod copy_words;
 pub mod gae;
+pub mod merge_moments;
 pub mod multiply_add;
 pub mod normalize_advantages;
+pub mod observation_moments;
 pub mod reduce_gradients;
 pub mod sum_columns;
 mod twin;
@@ -32,7 +34,7 @@ pub struct Entry {
 }
 
 /// The handwritten kernels of training, in the order in which an iteration runs them.
-pub const TABLE: [Entry; 6] = [
+pub const TABLE: [Entry; 8] = [
     Entry { name: "sum_columns", desc: sum_columns::desc, reference: "kernels::sum_columns::sum_columns" },
     Entry { name: "gae", desc: gae::desc, reference: "kernels::gae::gae" },
     Entry {
@@ -51,7 +53,18 @@ pub const TABLE: [Entry; 6] = [
         reference: "kernels::reduce_gradients::reduce_gradients",
     },
     Entry { name: "adamw", desc: adamw::desc, reference: "kernels::adamw::adamw" },
+    Entry {
+        name: "observation_moments",
+        desc: observation_moments::desc,
+        reference: "kernels::observation_moments::observation_moments",
+    },
+    Entry { name: "merge_moments", desc: merge_moments::desc, reference: "kernels::merge_moments::merge_moments" },
 ];
+
+/// The rows of [`TABLE`] that a run has: those of the observation normaliser, which are the last two, only where there is one.
+pub fn of_run(normalizes: bool) -> impl Iterator<Item = &'static Entry> {
+    TABLE.iter().take(if normalizes { TABLE.len() } else { TABLE.len() - 2 })
+}
 
 /// The kernels that an adapter's ceilings are measured with; training runs none of them.
 pub const CEILINGS: [Entry; 2] = [
@@ -104,6 +117,15 @@ mod tests {
     }
 
     #[test]
+    fn a_run_without_a_normaliser_has_all_kernels_but_its_two() {
+        let names = |normalizes| of_run(normalizes).map(|entry| entry.name).collect::<Vec<_>>();
+        let (all, without) = (names(true), names(false));
+        assert_eq!(all, TABLE.map(|entry| entry.name));
+        assert_eq!(all[without.len()..], ["observation_moments", "merge_moments"]);
+        assert_eq!(all[..without.len()], without);
+    }
+
+    #[test]
     fn bindings_are_listed_in_binding_order_and_limits_hold() {
         for entry in TABLE.iter().chain(&CEILINGS) {
             let desc = (entry.desc)();
@@ -141,6 +163,8 @@ mod tests {
             ("weight_gradients", size_of::<weight_gradients::WeightGradientArgs>()),
             ("reduce_gradients", size_of::<reduce_gradients::ReduceArgs>()),
             ("adamw", size_of::<adamw::AdamwArgs>()),
+            ("observation_moments", size_of::<observation_moments::MomentsArgs>()),
+            ("merge_moments", size_of::<merge_moments::MergeArgs>()),
             ("multiply_add", size_of::<multiply_add::MultiplyAddArgs>()),
             ("copy_words", size_of::<copy_words::CopyArgs>()),
         ];

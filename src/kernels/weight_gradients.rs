@@ -17,7 +17,7 @@ const SQUARE: u32 = 8;
 /// Features of one lane on the `x` side of a block.
 pub const LANE_X: u32 = 8;
 /// Features of one lane on the `dy` side of a block.
-pub const LANE_DY: u32 = 4;
+pub const LANE_DY: u32 = 8;
 /// [`Block::x_feature`] of a constant 1, for biases and batch sums.
 pub const ONES: u32 = u32::MAX;
 /// Words of one table entry.
@@ -132,13 +132,11 @@ pub fn work(jobs: &[GradJob]) -> CountedWork {
 
 /// Cuts jobs into blocks: the table `jobs`, [`BLOCK_WORDS`] words an entry, an entry a workgroup.
 ///
-/// A lane holds a tile of [`LANE_X`] by [`LANE_DY`] weights. The gradient is symmetric in its two sides, so each job takes the
-/// orientation that pads less; lanes that a small job leaves over take other rows.
+/// A lane holds a tile of [`LANE_X`] by [`LANE_DY`] weights; lanes that a small job leaves over take other rows.
 pub fn plan_weight_gradients(jobs: &[GradJob]) -> Vec<u32> {
-    let padded = |x: u32, dy: u32| x.next_multiple_of(LANE_X) * dy.next_multiple_of(LANE_DY);
     let mut table = Vec::new();
     for job in jobs {
-        let mut whole = Block {
+        let whole = Block {
             x_feature: job.x_feature.unwrap_or(ONES),
             x_stride: job.x_stride,
             dy_feature: job.dy_feature,
@@ -152,12 +150,6 @@ pub fn plan_weight_gradients(jobs: &[GradJob]) -> Vec<u32> {
             x_ld: job.ld,
             dy_ld: 1,
         };
-        if job.x_feature.is_some() && padded(job.dy_width, job.x_width) < padded(job.x_width, job.dy_width) {
-            (whole.x_feature, whole.dy_feature) = (whole.dy_feature, whole.x_feature);
-            (whole.x_stride, whole.dy_stride) = (whole.dy_stride, whole.x_stride);
-            (whole.x_count, whole.dy_count) = (whole.dy_count, whole.x_count);
-            (whole.x_ld, whole.dy_ld) = (whole.dy_ld, whole.x_ld);
-        }
         cut(whole, &mut table);
     }
     table
@@ -282,14 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_narrow_layer_is_turned_so_that_fewer_lanes_idle() {
-        let table = plan_weight_gradients(&[job(2, 32, 0)]);
-        let block: Block = bytemuck::pod_read_unaligned(bytemuck::cast_slice(&table));
-        assert_eq!((block.x_count, block.dy_count, block.x_ld, block.dy_ld), (32, 2, 1, 32));
-    }
-
-    #[test]
-    fn slices_add_up_to_the_matrix_product_in_either_orientation() {
+    fn slices_add_up_to_the_matrix_product_for_a_wide_and_for_a_tall_layer() {
         // Two tiles of 4 rows: x = 1 .. 8 in one feature, dy_j = x + j, and the other way round.
         let x: Vec<f32> = (1..=8).map(|v| v as f32).collect();
         let tile = |t: usize| {

@@ -81,8 +81,8 @@ fn one<'c>(
         if !state.qpos.iter().chain(&state.qvel).all(|x| x.is_finite()) {
             return Err(NotFinite { state: index, step: k + 1 });
         }
-        all.most_iterations = all.most_iterations.max(now.solution.iterations);
-        all.not_converged += usize::from(!now.solution.converged);
+        all.most_iterations = all.most_iterations.max(now.solution.iterations as usize);
+        all.not_converged += usize::from(now.solution.converged == 0.0);
         all.qpos.extend(&state.qpos);
         all.qvel.extend(&state.qvel);
     }

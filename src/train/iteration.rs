@@ -1,6 +1,7 @@
 //! One training iteration as a recording: nothing in it waits for the device, and nothing is read back inside.
 
 use super::layout::RolloutLayout;
+use super::normalizer::Normalizer;
 use super::program::{BoundKernel, BoundTile};
 use super::rollout::Rollout;
 use crate::algo::{Agent, Schedule, TrainConfig};
@@ -36,6 +37,7 @@ pub struct Kernels {
     pub reduce: BoundKernel,
     pub adamw: BoundKernel,
     pub sum_columns: BoundKernel,
+    pub normalizer: Option<Normalizer>,
 }
 
 /// Everything that the recording names, fixed for a run.
@@ -153,6 +155,7 @@ impl Plan {
             returns: layout.offset("ret"),
             gamma: self.config.gamma as f32,
             lambda: self.config.lambda as f32,
+            reward_scale: self.config.reward_scale as f32,
         };
         let partials = layout.envs.div_ceil(gae::GROUP);
         self.kernels.gae.record(r, bytemuck::bytes_of(&args), [partials, 1, 1]);
@@ -176,6 +179,10 @@ impl Plan {
             }
             let args = SumColumnsArgs { rows: self.rollout.envs, columns: STATS, source: 0, target: 0 };
             self.kernels.sum_columns.record(r, bytemuck::bytes_of(&args), [1, 1, 1]);
+            // Behind the last update: all of an iteration sees the same statistics.
+            if let Some(normalizer) = &self.kernels.normalizer {
+                normalizer.record(r, &self.rollout, clock.iteration);
+            }
         });
         clock.iteration += 1;
     }

@@ -28,7 +28,7 @@ impl Slot {
     }
 }
 
-/// Parameters: `params` holds the trained tensors, then those that never change; `frozen` holds a copy of `params` as of
+/// Parameters: `params` holds the trained tensors, then those that the optimiser leaves alone; `frozen` holds a copy of `params` as of
 /// the rollout, then the derived tensors.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ParamLayout {

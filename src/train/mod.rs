@@ -7,6 +7,7 @@ mod fused;
 mod gradient;
 mod iteration;
 mod layout;
+mod normalizer;
 mod program;
 mod rollout;
 mod setup;

@@ -6,13 +6,14 @@ use std::time::Instant;
 use super::TrainError;
 use super::iteration::{Clock, Kernels, Plan, STATS};
 use super::layout::{PADDING_WORDS, ParamLayout, RolloutLayout};
+use super::normalizer::{self, Normalizer};
 use super::program::{BoundKernel, BoundTile, Program, Roles};
 use super::rollout::Rollout;
 use super::sizes::{Limits, Sizes, check_counts, check_loops, check_memory};
 use super::trainer::{Buffers, TrainOptions, Trainer};
-use crate::algo::Spaces;
+use crate::algo::{Agent, Spaces, Squash, TrainConfig, squash};
 use crate::engine::{Engine, KernelDesc, Recording};
-use crate::env::{EnvArgs, EnvKernels, Environment};
+use crate::env::{Channel, EnvArgs, EnvKernels, Environment};
 use crate::fuse::Target;
 use crate::kernels::adamw::{self, control};
 use crate::kernels::weight_gradients::{self, BLOCK_WORDS};
@@ -24,7 +25,7 @@ impl Kernels {
         engine: &mut Engine,
         program: Program,
         env: &EnvKernels,
-        roles: &Roles,
+        (roles, params): (&Roles, &ParamLayout),
         (target, envs, steps): (&Target, u32, u32),
     ) -> Result<Self, TrainError> {
         let policy = (program.act, program.rollout);
@@ -46,8 +47,31 @@ impl Kernels {
             reduce: BoundKernel::new(engine, &reduce_gradients::desc(), roles)?,
             adamw: BoundKernel::new(engine, &adamw::desc(), roles)?,
             sum_columns: BoundKernel::new(engine, &sum_columns::desc(), &columns)?,
+            normalizer: Normalizer::new(engine, params, roles)?,
         })
     }
+}
+
+/// Put the bounds of the environment's actions into the tensors that hold them.
+fn bound_actions(agent: &mut Agent, config: &TrainConfig, environment: &Environment) -> Result<(), TrainError> {
+    let channels = &environment.manifest.action;
+    let endless = |channel: &&Channel| !(channel.high - channel.low).is_finite();
+    if let (Squash::Tanh, Some(channel)) = (config.squash_actions, channels.iter().find(endless)) {
+        return Err(TrainError::Setting(format!(
+            "`squash_actions` is tanh: action `{}` of {} lies in {} ..= {}, expected finite bounds",
+            channel.name, environment.manifest.name, channel.low, channel.high
+        )));
+    }
+    // WGSL has no infinity.
+    let finite = |bound: f32| bound.clamp(f32::MIN, f32::MAX);
+    for tensor in &mut agent.tensors {
+        match tensor.name.as_str() {
+            squash::LOW => tensor.values = channels.iter().map(|channel| finite(channel.low)).collect(),
+            squash::HIGH => tensor.values = channels.iter().map(|channel| finite(channel.high)).collect(),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 impl Trainer {
@@ -69,7 +93,8 @@ impl Trainer {
         let (envs, steps) = (config.num_envs as u32, config.horizon as u32);
         check_counts(config.num_envs, config.horizon, config.minibatches)?;
         let spaces = Spaces { observation: environment.obs_dim(), action: environment.action_dim() };
-        let agent = options.algorithm.agent(spaces, options.seed)?;
+        let mut agent = options.algorithm.agent(spaces, options.seed)?;
+        bound_actions(&mut agent, &config, &environment)?;
         let target = limits.target.unwrap_or_else(|| Target::of(engine.adapter()));
         let layout = ParamLayout::new(&agent);
         let rollout = RolloutLayout::new(&agent, &agent.act, spaces.observation, envs, steps, true);
@@ -84,7 +109,7 @@ impl Trainer {
 
         let advantage_partials = u64::from(envs.div_ceil(gae::GROUP)) * gae::PARTIAL_WORDS as u64;
         let gradient_words = u64::from(layout.trained_words) + agent.update.means.len() as u64;
-        let buffers = [
+        let mut buffers = vec![
             ("params", u64::from(layout.words + PADDING_WORDS)),
             ("frozen", u64::from(layout.frozen_words + PADDING_WORDS)),
             ("rollout", rollout.words),
@@ -101,7 +126,8 @@ impl Trainer {
             ("states", state_bytes / 4),
             ("advantage_partials", advantage_partials),
         ];
-        for (name, words) in buffers {
+        buffers.extend(normalizer::buffer(&layout, rollout.samples()));
+        for &(name, words) in &buffers {
             check_memory(name, words * 4, limit, &config)?;
         }
         let roles = Roles::allocate(&mut engine, "", &buffers)?;
@@ -120,7 +146,7 @@ impl Trainer {
             seed: options.seed,
             env: EnvArgs::training(&environment, envs, options.seed),
             prepare_rows: agent.prepare.iter().map(|p| p.rows as u32).collect(),
-            kernels: Kernels::bind(&mut engine, program, &env_kernels, &roles, (&target, envs, at_once))?,
+            kernels: Kernels::bind(&mut engine, program, &env_kernels, (&roles, &layout), (&target, envs, at_once))?,
             params: roles.get("params")?,
             frozen: roles.get("frozen")?,
             rollout_buffer: roles.get("rollout")?,

@@ -111,8 +111,10 @@ fn a_finished_run_goes_on_in_place_with_more_iterations_and_keeps_what_its_state
     let resume = |more: &[&str]| {
         parts(&flowmill().args(["train", "--no-plots", "--resume"]).arg(&run).args(more).output().unwrap())
     };
-    let refused: [(&[&str], &str); 5] = [
+    let refused: [(&[&str], &str); 7] = [
         (&[], "has done 1 of 1 iterations"),
+        (&["--iterations", "2", "--set", "squash_actions=tanh"], "`squash_actions` is \"none\""),
+        (&["--iterations", "2", "--set", "normalize_observations=true"], "`normalize_observations` is false"),
         (&["--iterations", "2", "--set", "hidden=[16,8]"], "`hidden` is [8, 8]"),
         (&["--iterations", "2", "--num-envs", "32"], "`num_envs` is 64"),
         (&["--iterations", "2", "--seed", "5"], "keeps its seed"),

@@ -33,7 +33,7 @@ pub struct Values {
     pub uniforms: HashMap<String, f32>,
 }
 
-/// Fresh values; `index` inputs hold small integers.
+/// Fresh values; `index` inputs hold small integers, variances are positive.
 pub fn values(graph: &Graph, samples: u32, fresh: &mut Fresh) -> Values {
     let mut inputs = HashMap::new();
     for input in &graph.inputs {
@@ -47,7 +47,9 @@ pub fn values(graph: &Graph, samples: u32, fresh: &mut Fresh) -> Values {
     let mut params = HashMap::new();
     for param in &graph.params {
         let scale = 1.0 / (param.rows as f32).sqrt();
-        let data = fresh.normals(param.rows * param.cols).into_iter().map(|v| v * scale).collect();
+        let variance = param.name.ends_with("variance");
+        let value = |v: f32| if variance { v * v + 0.1 } else { v * scale };
+        let data = fresh.normals(param.rows * param.cols).into_iter().map(value).collect();
         params.insert(param.name.clone(), data);
     }
     let uniforms = graph.uniforms.iter().map(|u| (u.name.clone(), fresh.uniform(0.5, 1.5))).collect();

@@ -129,14 +129,14 @@ fn solutions_are_optimal_and_forces_lie_in_their_cones() {
         for k in 0..200 {
             let control: Vec<f64> = (0..model.nu()).map(|u| ((k * (u + 3)) as f64 * 0.7).sin()).collect();
             let now = step(&model, &mut state, &control, CONVERGED);
-            assert!(now.solution.converged, "{name}, step {k}");
+            assert!(now.solution.converged == 1.0, "{name}, step {k}");
             let mut gradient = now.mass.times(&now.solution.acceleration);
             let mut scale: f64 = 1e-6;
             for (g, f) in gradient.iter_mut().zip(&now.smooth_force) {
                 *g -= f;
                 scale = scale.max(f.abs()).max(g.abs());
             }
-            for row in &now.constraints.rows {
+            for row in now.constraints.rows.iter().filter(|row| row.active) {
                 let x = row.terms.iter().map(|(dof, factor)| factor * now.solution.acceleration[*dof]).sum::<f64>();
                 let push = -row.weight * (x - row.reference);
                 let force = row.friction.map_or(push.max(0.0), |loss| push.clamp(-loss, loss));

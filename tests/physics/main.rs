@@ -6,4 +6,3 @@ mod laws;
 mod mutations;
 mod refusals;
 mod stages;
-mod tracing;

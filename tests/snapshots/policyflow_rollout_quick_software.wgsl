@@ -183,8 +183,8 @@ struct Args {
 }
 var<immediate> args: Args;
 
-@group(0) @binding(3) var<storage, read> frozen: array<vec4f>;
-@group(0) @binding(4) var<storage, read> params: array<vec4f>;
+@group(0) @binding(3) var<uniform> frozen: array<vec4f, 1000>;
+@group(0) @binding(4) var<uniform> params: array<vec4f, 895>;
 @group(0) @binding(5) var<storage, read> frozen_f32: array<f32>;
 
 var<workgroup> tile: array<vec4f, 1344>; // [feature][row lane], 4 rows a lane

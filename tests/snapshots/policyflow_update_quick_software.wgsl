@@ -21,8 +21,8 @@ struct Args {
 }
 var<immediate> args: Args;
 
-@group(0) @binding(0) var<storage, read> frozen: array<vec4f>;
-@group(0) @binding(1) var<storage, read> params: array<vec4f>;
+@group(0) @binding(0) var<uniform> frozen: array<vec4f, 1000>;
+@group(0) @binding(1) var<uniform> params: array<vec4f, 895>;
 @group(0) @binding(2) var<storage, read> frozen_f32: array<f32>;
 @group(0) @binding(3) var<storage, read> params_f32: array<f32>;
 @group(0) @binding(4) var<storage, read> rollout_f32: array<f32>;

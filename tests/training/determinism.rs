@@ -9,6 +9,7 @@ on_both_engines!(
     two_runs_with_one_seed_give_equal_bytes_and_another_seed_does_not,
     three_and_three_iterations_of_policyflow_through_a_file_equal_six,
     three_and_three_iterations_of_ppo_through_a_file_equal_six,
+    three_and_three_iterations_with_moving_statistics_and_bounded_actions_equal_six,
     checked_and_unchecked_modules_give_equal_bytes,
     an_environment_collects_the_same_alone_in_a_batch_of_33_and_in_a_batch_of_4096,
 );
@@ -78,6 +79,13 @@ fn three_and_three_iterations_of_policyflow_through_a_file_equal_six(on: On) {
 
 fn three_and_three_iterations_of_ppo_through_a_file_equal_six(on: On) {
     resumed_equals_uninterrupted(on, "ppo", &["schedule=minibatch", "lr_decay_iterations=9"]);
+}
+
+fn three_and_three_iterations_with_moving_statistics_and_bounded_actions_equal_six(on: On) {
+    let overrides = ["normalize_observations=true", "squash_actions=tanh", "reward_scale=0.5"];
+    for name in ["policyflow", "ppo"] {
+        resumed_equals_uninterrupted(on, name, &[&overrides[..], &["minibatches=1"]].concat());
+    }
 }
 
 fn checked_and_unchecked_modules_give_equal_bytes(on: On) {

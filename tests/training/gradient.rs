@@ -16,6 +16,7 @@ use crate::support::*;
 on_both_engines!(
     the_update_of_policyflow_is_the_reference_gradient_of_its_own_rollout,
     the_update_of_ppo_is_the_reference_gradient_of_its_own_rollout,
+    updates_with_a_normaliser_and_squashed_actions_are_the_reference_gradient_of_their_own_rollouts,
 );
 
 const SEED: u64 = 21;
@@ -33,7 +34,9 @@ fn reference(trainer: &mut Trainer, agent: &Agent, frozen: &Tensors, current: &T
         params.insert(copy.copy.clone(), frozen[&copy.of].clone());
     }
     prepare(agent, &mut params);
-    params.extend(current.iter().map(|(name, values)| (name.clone(), values.clone())));
+    // Statistics are changed behind the last update.
+    let current = current.iter().filter(|(name, _)| !name.starts_with("obs."));
+    params.extend(current.map(|(name, values)| (name.clone(), values.clone())));
     let mut inputs: Tensors = HashMap::new();
     for (name, source) in &agent.batch {
         let field = match source {
@@ -79,6 +82,9 @@ fn two_epochs_equal_the_reference(on: On, name: &str, overrides: &[&str]) {
     };
     let mut one = trainer(on, &environment, &settings("epochs=1"), SEED);
     let mut two = trainer(on, &environment, &settings("epochs=2"), SEED);
+    for trainer in [&mut one, &mut two] {
+        move_statistics(trainer);
+    }
     let agent = one.agent().clone();
     let initial = tensors(&one.checkpoint().unwrap(), "");
     train(&mut one, 1);
@@ -106,4 +112,10 @@ fn the_update_of_policyflow_is_the_reference_gradient_of_its_own_rollout(on: On)
 
 fn the_update_of_ppo_is_the_reference_gradient_of_its_own_rollout(on: On) {
     two_epochs_equal_the_reference(on, "ppo", &["value_loss=clipped-max"]);
+}
+
+fn updates_with_a_normaliser_and_squashed_actions_are_the_reference_gradient_of_their_own_rollouts(on: On) {
+    let overrides = ["normalize_observations=true", "squash_actions=tanh", "reward_scale=2"];
+    two_epochs_equal_the_reference(on, "policyflow", &[&overrides[..], &["w_b=0.25"]].concat());
+    two_epochs_equal_the_reference(on, "ppo", &[&overrides[..], &["value_loss=clipped-max"]].concat());
 }

@@ -17,15 +17,17 @@ on_both_engines!(
 const SHUFFLE: u32 = 0x200;
 
 /// Dispatches of an iteration: those of the rollout, `4 E M`, the derived tensors, value of the last observation,
-/// advantages and their normalisation, statistics; the first one also resets the environments.
+/// advantages and their normalisation, statistics; the first one also resets the environments. A normaliser of
+/// observations has two more.
 fn predicted(rollout: usize, epochs: usize, minibatches: usize, prepared: usize, first: bool) -> usize {
     rollout + 4 * epochs * minibatches + prepared + 4 + usize::from(first)
 }
 
 fn an_iteration_has_the_predicted_dispatches_within_the_budget_and_never_waits_or_reads_back_inside(on: On) {
-    for (name, prepared) in [("policyflow", 2), ("ppo", 0)] {
+    for (name, prepared, more) in [("policyflow", 2, "false"), ("ppo", 0, "false"), ("ppo", 2, "true")] {
         let environment = environment("multigoal");
-        let algorithm = small(&environment, name, &["epochs=3", "minibatches=2"]);
+        let normalizes = format!("normalize_observations={more}");
+        let algorithm = small(&environment, name, &["epochs=3", "minibatches=2", &normalizes]);
         let mut trainer = trainer(on, &environment, &algorithm, 1);
         // All seven steps of so few light environments are one dispatch.
         assert_eq!(trainer.dispatch_budget(), 1 + 4 * 3 * 2 + 16);

@@ -11,6 +11,7 @@ mod support;
 mod determinism;
 mod evaluation;
 mod gradient;
+mod inputs;
 mod iteration;
 mod numbers;
 mod refusals;

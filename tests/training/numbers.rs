@@ -89,6 +89,7 @@ fn advantages_and_returns_of_a_rollout_equal_the_twin(on: On) {
         returns: (4 * samples + envs) as u32,
         gamma: algorithm.train().gamma as f32,
         lambda: algorithm.train().lambda as f32,
+        reward_scale: algorithm.train().reward_scale as f32,
     };
     let mut rollout = [rewards, values, flags, last_values, vec![0.0; 2 * samples]].concat();
     let groups = args.envs.div_ceil(gae::GROUP);

@@ -1,6 +1,6 @@
 //! What cannot be trained, and runs that must stop.
 
-use flowmill::algo::Algorithm;
+use flowmill::algo::{Algorithm, Squash};
 use flowmill::env::Environment;
 use flowmill::train::{Checkpoint, RolloutLayout, TrainError, TrainOptions, Trainer};
 
@@ -10,6 +10,7 @@ use crate::support::*;
 on_both_engines!(
     more_environments_than_memory_are_refused_with_the_limit_and_a_number_that_fits,
     counts_out_of_range_are_refused_by_name,
+    tanh_to_bounds_that_are_not_finite_is_refused_by_the_action,
     a_reward_that_is_not_finite_stops_the_run_and_keeps_the_parameters,
     a_checkpoint_that_does_not_fit_is_refused_by_the_tensor_and_changes_nothing;
     gpu: scratch_beyond_the_adapter_is_refused_by_the_setting_too,
@@ -94,6 +95,21 @@ fn counts_out_of_range_are_refused_by_name(on: On) {
         let error = refusal(on, &environment, change);
         assert!(error.is_input_error() && error.to_string().contains(expected), "{error}\nexpected: {expected}");
     }
+}
+
+fn tanh_to_bounds_that_are_not_finite_is_refused_by_the_action(on: On) {
+    let mut environment = walk(5, "x");
+    environment.manifest.action[0].high = f32::INFINITY;
+    let error = refusal(on, &environment, |a| a.train_mut().squash_actions = Squash::Tanh);
+    let expected = "`squash_actions` is tanh: action `push` of walk lies in -1 ..= inf, expected finite bounds";
+    assert!(error.is_input_error() && error.to_string() == expected, "{error}");
+    // There is nothing to clip on the open side.
+    let algorithm = small(&environment, "ppo", &["squash_actions=clip", "init_std=3", "epochs=1", "minibatches=1"]);
+    let mut trainer = trainer(on, &environment, &algorithm, 1);
+    train(&mut trainer, 1);
+    let actions = trainer.rollout_field("action").unwrap();
+    assert!(actions.contains(&-1.0) && actions.iter().all(|a| (-1.0..20.0).contains(a)), "{actions:?}");
+    assert!(actions.iter().any(|&a| a > 2.0), "{actions:?}");
 }
 
 fn a_reward_that_is_not_finite_stops_the_run_and_keeps_the_parameters(on: On) {

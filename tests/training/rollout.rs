@@ -11,7 +11,8 @@ use crate::support::*;
 
 on_both_engines!(
     a_fused_rollout_of_policyflow_gives_the_bytes_of_two_kernels_in_turn,
-    a_fused_rollout_of_ppo_gives_the_bytes_of_two_kernels_in_turn;
+    a_fused_rollout_of_ppo_gives_the_bytes_of_two_kernels_in_turn,
+    a_fused_rollout_with_squashed_actions_and_normalised_observations_gives_the_bytes_of_two_kernels_in_turn;
     gpu: rows_that_invocations_share_give_the_bytes_of_two_kernels_in_turn;
     cpu: environments_that_are_not_light_or_whose_names_are_in_the_way_keep_two_kernels,
 );
@@ -43,9 +44,9 @@ fn outcome(trainer: &mut Trainer, fields: &[&str]) -> Outcome {
 }
 
 /// 70 environments, which no tile divides; episodes end both ways.
-fn equal_to_two_kernels(on: On, name: &str, fields: &[&str]) {
+fn equal_to_two_kernels(on: On, name: &str, overrides: &[&str], fields: &[&str]) {
     let environment = walk(5, "x");
-    let algorithm = small(&environment, name, &["num_envs=70", "epochs=1", "minibatches=1"]);
+    let algorithm = small(&environment, name, &[&["num_envs=70", "epochs=1", "minibatches=1"], overrides].concat());
     let mut apart = limited(on.engine(), &environment, &algorithm, 1);
     assert_eq!(apart.rollout_dispatches(), 14);
     let want = outcome(&mut apart, fields);
@@ -70,11 +71,18 @@ fn equal_to_two_kernels(on: On, name: &str, fields: &[&str]) {
 
 fn a_fused_rollout_of_policyflow_gives_the_bytes_of_two_kernels_in_turn(on: On) {
     let fields = ["obs", "z", "phi1", "noise", "action", "logp", "value", "reward", "flag"];
-    equal_to_two_kernels(on, "policyflow", &fields);
+    equal_to_two_kernels(on, "policyflow", &[], &fields);
 }
 
 fn a_fused_rollout_of_ppo_gives_the_bytes_of_two_kernels_in_turn(on: On) {
-    equal_to_two_kernels(on, "ppo", &["obs", "action", "logp", "value", "reward", "flag"]);
+    equal_to_two_kernels(on, "ppo", &[], &["obs", "action", "logp", "value", "reward", "flag"]);
+}
+
+fn a_fused_rollout_with_squashed_actions_and_normalised_observations_gives_the_bytes_of_two_kernels_in_turn(on: On) {
+    let fields = ["obs", "action", "logp", "value", "reward", "flag"];
+    for (name, how) in [("ppo", "squash_actions=tanh"), ("policyflow", "squash_actions=clip")] {
+        equal_to_two_kernels(on, name, &["normalize_observations=true", how], &fields);
+    }
 }
 
 /// As hardware runs it. Up to 8 features have one column lane; 16 have two, whose rows change hands across barriers.

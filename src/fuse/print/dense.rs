@@ -4,7 +4,7 @@ use super::{Access, Printer};
 use crate::fuse::FuseError;
 use crate::fuse::homes::Home;
 use crate::fuse::placement::Tensor;
-use crate::ir::{NodeId, Op, Term};
+use crate::ir::{NodeId, Op, ParamId, Term};
 
 impl Printer<'_> {
     /// `y = sum_k x_k W_k + b`.
@@ -49,7 +49,7 @@ impl Printer<'_> {
         }
         let rounds = u64::from(width.div_ceil(columns * lanes));
         self.repeats *= rounds;
-        self.accumulators(dense.bias.map(|b| self.graph.params[b.0 as usize].name.clone()), columns);
+        self.accumulators(dense.bias, columns);
         for term in &dense.terms {
             self.term(term, width, columns);
         }
@@ -81,8 +81,8 @@ impl Printer<'_> {
         format!("{} [{}] · {name}{transpose}", self.name(term.x), self.graph.width(term.x))
     }
 
-    fn accumulators(&mut self, bias: Option<String>, columns: u32) {
-        let tensor = bias.and_then(|name| self.tensor(&name));
+    fn accumulators(&mut self, bias: Option<ParamId>, columns: u32) {
+        let tensor = bias.and_then(|param| self.tensor(param, columns));
         for quad in 0..columns / 4 {
             if let Some(tensor) = &tensor {
                 let at = format!("(c + {}u) / 4u", tensor.offset + 4 * quad);
@@ -95,16 +95,18 @@ impl Printer<'_> {
         }
     }
 
-    fn tensor(&mut self, name: &str) -> Option<Tensor> {
-        let found = self.placement.params.get(name).cloned();
-        match &found {
-            Some(tensor) => drop(self.vector_buffers.insert(tensor.buffer.clone())),
-            None => {
-                let (graph, name) = (self.graph.name.clone(), name.to_string());
-                self.error.get_or_insert(FuseError::Unplaced { graph, name });
-            }
-        }
-        found
+    /// Where a tensor is, of which columns are read in groups of `columns`, the last one perhaps beyond the end.
+    fn tensor(&mut self, param: ParamId, columns: u32) -> Option<Tensor> {
+        let param = &self.graph.params[param.0 as usize];
+        let Some(tensor) = self.placement.params.get(&param.name).cloned() else {
+            let (graph, name) = (self.graph.name.clone(), param.name.clone());
+            self.error.get_or_insert(FuseError::Unplaced { graph, name });
+            return None;
+        };
+        let end = tensor.offset + (param.rows as u32 - 1) * tensor.ld + (param.cols as u32).next_multiple_of(columns);
+        let vectors = self.vector_buffers.entry(tensor.buffer.clone()).or_default();
+        *vectors = end.div_ceil(4).max(*vectors);
+        Some(tensor)
     }
 
     fn operand(&mut self, x: NodeId, feature: &str) -> String {
@@ -120,8 +122,7 @@ impl Printer<'_> {
     }
 
     fn term(&mut self, term: &Term, width: u32, columns: u32) {
-        let name = self.graph.params[term.weight.param.0 as usize].name.clone();
-        let Some(tensor) = self.tensor(&name) else { return };
+        let Some(tensor) = self.tensor(term.weight.param, columns) else { return };
         let first = tensor.offset + term.weight.row0 * tensor.ld;
         if term.transposed {
             self.backward_term(term, &tensor, first, width, columns)

@@ -1,6 +1,5 @@
 //! The whole module: header, bindings, random draws, rows of the tile, body.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::{Body, body, scalar_view};
@@ -43,7 +42,7 @@ pub fn module(
         _ => String::new(),
     };
     text.push_str(&header(graph, homes, target, shape));
-    let bindings = declare(&mut text, graph, &body, homes, shape, form);
+    let bindings = declare(&mut text, graph, &body, homes, (target, shape), form);
     let draws = graph.nodes.iter().any(|n| matches!(n.op, Op::Draw { .. }));
     if matches!(form, Form::Shuffled) || (draws && matches!(form, Form::Once)) {
         let _ = write!(text, "\n{RNG_WGSL}\n");
@@ -90,7 +89,14 @@ fn header(graph: &Graph, homes: &Homes, target: &Target, shape: &Shape) -> Strin
 }
 
 /// `Args` and the bindings; returns their names in order.
-fn declare(text: &mut String, graph: &Graph, body: &Body, homes: &Homes, shape: &Shape, form: Form<'_>) -> Vec<String> {
+fn declare(
+    text: &mut String,
+    graph: &Graph,
+    body: &Body,
+    homes: &Homes,
+    (target, shape): (&Target, &Shape),
+    form: Form<'_>,
+) -> Vec<String> {
     match form {
         Form::Steps(between) => {
             text.push_str("\nstruct Args {\n");
@@ -109,24 +115,27 @@ fn declare(text: &mut String, graph: &Graph, body: &Body, homes: &Homes, shape: 
         Form::Steps(between) => between.bindings.to_vec(),
         _ => Vec::new(),
     };
-    let mut bind = |text: &mut String, name: String, access: &str, element: &str| {
+    let mut bind = |text: &mut String, name: String, space: &str, elements: &str| {
         if bindings.contains(&name) {
             return;
         }
         let number = bindings.len();
-        let _ = writeln!(text, "@group(0) @binding({number}) var<storage, {access}> {name}: array<{element}>;");
+        let _ = writeln!(text, "@group(0) @binding({number}) var<{space}> {name}: array<{elements}>;");
         bindings.push(name);
     };
-    let vectors: &BTreeSet<String> = &body.vector_buffers;
-    for buffer in vectors {
-        bind(text, buffer.clone(), "read", "vec4f");
+    for (buffer, vectors) in &body.vector_buffers {
+        if vectors * 16 <= target.uniform_bytes {
+            bind(text, buffer.clone(), "uniform", &format!("vec4f, {vectors}"));
+        } else {
+            bind(text, buffer.clone(), "storage, read", "vec4f");
+        }
     }
     for (buffer, written) in &body.scalar_buffers {
-        let access = if *written { "read_write" } else { "read" };
-        bind(text, scalar_view(buffer), access, "f32");
+        let space = if *written { "storage, read_write" } else { "storage, read" };
+        bind(text, scalar_view(buffer), space, "f32");
     }
     if homes.scratch_features > 0 {
-        bind(text, "scratch".into(), "read_write", "vec4f");
+        bind(text, "scratch".into(), "storage, read_write", "vec4f");
     }
     if homes.tile_features > 0 {
         let floats = homes.tile_features * shape.row_lanes;

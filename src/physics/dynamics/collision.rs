@@ -43,7 +43,7 @@ pub fn touches<S: Scalar>(geoms: [&Geom; 2], poses: [&Pose<S>; 2], margin: f64) 
             vec![sphere_sphere([a.position, nearest], [first[0], second[0]], z(a).cross(z(b)))]
         }
         [Shape::Sphere, Shape::Box] => vec![sphere_box(a, b, first[0], second)],
-        [Shape::Capsule, Shape::Capsule] => capsule_capsule(a, b, first, second, margin).to_vec(),
+        [Shape::Capsule, Shape::Capsule] => capsule_capsule(a, b, first, second, margin),
         // Models with other pairs are refused when they are compiled.
         _ => Vec::new(),
     }
@@ -74,9 +74,11 @@ fn plane_box<S: Scalar>(plane: &Pose<S>, cube: &Pose<S>, size: [f64; 3], margin:
     (0..8).map(&mut corner).collect()
 }
 
-/// `sideways` gives the normal of two spheres with one centre.
+/// `sideways` gives the normal of two spheres with one centre; where the scalar is not exact it is the x axis, which keeps a planar
+/// model's contacts in its plane.
 fn sphere_sphere<S: Scalar>([a, b]: [Vec3<S>; 2], [ra, rb]: [f64; 2], sideways: Vec3<S>) -> Touch<S> {
-    let (_, sideways) = sideways.direction(1e-15, Vec3([S::of(1.0), S::zero(), S::zero()]));
+    let forwards = Vec3([S::of(1.0), S::zero(), S::zero()]);
+    let sideways = if S::EXACT { sideways.direction(1e-15, forwards).1 } else { forwards };
     let (length, normal) = (b - a).direction(4.0 * S::EPSILON, sideways);
     let distance = length - S::of(ra + rb);
     let point = a + normal * (S::of(ra) + distance * S::of(0.5));
@@ -116,14 +118,15 @@ fn sphere_box<S: Scalar>(sphere: &Pose<S>, cube: &Pose<S>, radius: f64, size: [f
     }
 }
 
-/// Closest points of the two axes. Of parallel axes the ends are tried, first those of the first capsule, until two are near.
+/// Closest points of the two axes. Of parallel axes the ends are tried, first those of the first capsule, until two are near;
+/// where the scalar is not exact they have one contact like others, at some pair of closest points.
 fn capsule_capsule<S: Scalar>(
     a: &Pose<S>,
     b: &Pose<S>,
     first: [f64; 3],
     second: [f64; 3],
     margin: f64,
-) -> [Touch<S>; 4] {
+) -> Vec<Touch<S>> {
     let one = S::of(1.0);
     let within = |x: S| x.clamp(-one, one);
     let (axis_a, axis_b) = (a.rotation.0[2], b.rotation.0[2]);
@@ -140,25 +143,30 @@ fn capsule_capsule<S: Scalar>(
     // Parameters from -1 to 1; when one is clamped, the other follows from it.
     let safe = S::select(parallel, one, determinant);
     let (x, y) = ((bb * u - ab * v) / safe, (aa * v - ab * u) / safe);
-    let outside = one.less(x.abs());
+    let outside = one.less(x.abs()) | parallel;
     let x = within(x);
     let y = S::select(outside, on_b(x), y);
     let outside = one.less(y.abs());
     let y = within(y);
     let x = S::select(outside, within(on_a(y)), x);
 
+    let between = |x: S, y: S| {
+        let points = [a.position + half_a * x, b.position + half_b * y];
+        sphere_sphere(points, [first[0], second[0]], axis_a.cross(axis_b))
+    };
+    if !S::EXACT {
+        return vec![between(x, y)];
+    }
     let ends =
         [(one, within(on_b(one))), (-one, within(on_b(-one))), (within(on_a(one)), one), (within(on_a(-one)), -one)];
     let mut count = S::zero();
     let mut touch = |index: usize| {
         let (end_x, end_y) = ends[index];
-        let (x, y) = (S::select(parallel, end_x, x), S::select(parallel, end_y, y));
-        let points = [a.position + half_a * x, b.position + half_b * y];
-        let touch = sphere_sphere(points, [first[0], second[0]], axis_a.cross(axis_b));
+        let touch = between(S::select(parallel, end_x, x), S::select(parallel, end_y, y));
         let wanted = S::mask(index == 0) | parallel;
         let exists = wanted & count.less(S::of(2.0)) & !S::of(margin).less(touch.distance);
         count = count + S::select(exists, one, S::zero());
         Touch { exists, ..touch }
     };
-    [touch(0), touch(1), touch(2), touch(3)]
+    (0..4).map(&mut touch).collect()
 }

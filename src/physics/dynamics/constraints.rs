@@ -1,7 +1,7 @@
 //! Constraints on the acceleration: dry friction, limits and contacts, each as a direction, a reference and a weight.
 //!
 //! The solver minimises ½ (a - a₀)ᵀ M (a - a₀) + Σ s(J a - reference). Every constraint that can be active
-//! has its place; an inactive one has weight 0.
+//! has its place.
 
 use super::compliance::{Compliance, regulariser};
 use super::kinematics::{Pose, Position, quaternion};
@@ -14,10 +14,12 @@ use super::collision::{Touch, touches};
 
 /// A constraint along one direction.
 #[derive(Debug, Clone)]
-pub struct Row<S> {
+pub struct Row<S: Scalar> {
     /// J: degrees of freedom and coefficients.
     pub terms: Vec<(usize, S)>,
-    /// 1 / R, or 0 where it is not active.
+    /// Whether it acts.
+    pub active: S::Mask,
+    /// 1 / R.
     pub weight: S,
     /// Reference acceleration.
     pub reference: S,
@@ -47,7 +49,9 @@ pub struct Contact<S: Scalar> {
     pub frame: [Vec3<S>; 3],
     /// J: degrees of freedom and their coefficients in the three directions.
     pub terms: Vec<(usize, [S; 3])>,
-    /// 1 / R of the normal (of each edge for a pyramid), or 0 where the contact is not active.
+    /// Whether it acts.
+    pub active: S::Mask,
+    /// 1 / R of the normal (of each edge for a pyramid).
     pub weight: S,
     /// Reference accelerations; an edge's is that of the normal ± friction · that of the tangent.
     pub reference: [S; 3],
@@ -83,8 +87,8 @@ impl<S: Scalar> Constraints<S> {
         for (index, pair) in model.pairs.iter().enumerate() {
             let [a, b] = pair.geoms;
             for touch in touches([&model.geoms[a], &model.geoms[b]], [&poses[a], &poses[b]], pair.margin) {
-                // Marked branch: most pairs are apart.
-                if S::any(touch.exists & touch.distance.less(S::of(pair.margin))) {
+                // Most pairs are apart.
+                if S::possible(touch.exists & touch.distance.less(S::of(pair.margin))) {
                     found.contacts.push(contact(model, index, touch, position, qvel));
                 }
             }
@@ -97,7 +101,13 @@ impl<S: Scalar> Constraints<S> {
             let compliance = Compliance::new(softness, &model.options);
             let weight = S::of(1.0) / regulariser(compliance.impedance(S::zero()), inverse_weight);
             let reference = compliance.friction_reference(velocity);
-            self.rows.push(Row { terms: terms.to_vec(), weight, reference, friction: Some(loss) });
+            self.rows.push(Row {
+                terms: terms.to_vec(),
+                active: S::mask(true),
+                weight,
+                reference,
+                friction: Some(loss),
+            });
         };
         for (i, dof) in model.dofs.iter().enumerate().filter(|(_, dof)| dof.friction_loss > 0.0) {
             add(&[(i, S::of(1.0))], qvel[i], &dof.friction, dof.inverse_weight, dof.friction_loss);
@@ -155,11 +165,10 @@ fn limit<S: Scalar>(
     let compliance = Compliance::new(softness, &model.options);
     let violation = line.length - S::of(margin);
     let impedance = compliance.impedance(violation);
-    let active = violation.less(S::zero());
-    let weight = S::of(1.0) / regulariser(impedance, inverse_weight);
     Row {
+        active: violation.less(S::zero()),
         reference: compliance.reference(impedance, violation, line.velocity(qvel)),
-        weight: S::select(active, weight, S::zero()),
+        weight: S::of(1.0) / regulariser(impedance, inverse_weight),
         terms: line.terms,
         friction: None,
     }
@@ -192,7 +201,6 @@ pub fn contact<S: Scalar>(
     let compliance = Compliance::new(&pair.softness, &model.options);
     let violation = touch.distance - S::of(pair.margin);
     let impedance = compliance.impedance(violation);
-    let active = touch.exists & violation.less(S::zero());
     let inverse_weight: f64 = bodies.iter().map(|&body| model.bodies[body].inverse_weight[0]).sum();
     let law = law(model, pair);
     let resistance = match law {
@@ -207,7 +215,8 @@ pub fn contact<S: Scalar>(
         pair: index,
         touch,
         frame,
-        weight: S::select(active, S::of(1.0) / resistance, S::zero()),
+        active: touch.exists & violation.less(S::zero()),
+        weight: S::of(1.0) / resistance,
         reference: [
             compliance.reference(impedance, violation, velocity(0)),
             compliance.friction_reference(velocity(1)),
@@ -233,6 +242,7 @@ fn contact_frame<S: Scalar>(touch: &Touch<S>) -> [Vec3<S>; 3] {
         let upright = normal.0[1].abs().less(S::of(0.5));
         Vec3::select(upright, Vec3::of(glam::DVec3::Y), Vec3::of(glam::DVec3::Z))
     });
-    let (_, first) = (near - normal * normal.dot(near)).direction(0.0, near);
+    // An axis along the normal leaves nothing; then the tangent is the x axis, as in MuJoCo.
+    let (_, first) = (near - normal * normal.dot(near)).direction(1e-15, Vec3::of(glam::DVec3::X));
     [normal, first, normal.cross(first)]
 }

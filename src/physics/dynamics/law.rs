@@ -6,55 +6,86 @@ use super::scalar::Scalar;
 /// Below this a friction force has no direction.
 const SMALLEST: f64 = 1e-15;
 
-/// A row's answer at x = J a - reference.
+/// A constraint's answer in its K directions at x = J a - reference.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RowAnswer<S: Scalar> {
-    pub force: S,
-    /// Minus the derivative of the force.
-    pub stiffness: S,
-    /// Which piece of the law holds: friction has its two ends, a limit pushes or not.
-    pub piece: [S::Mask; 2],
-}
-
-/// A contact's answer in its three directions.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ContactAnswer<S: Scalar> {
-    pub force: [S; 3],
+pub(super) struct Answer<S: Scalar, const K: usize> {
+    pub force: [S; K],
     /// Minus the derivatives of the force, by columns.
-    pub stiffness: [[S; 3]; 3],
-    /// Which piece of the law holds: edges that push; for a cone outside, inside.
+    pub stiffness: [[S; K]; K],
+    /// Which piece of the law holds: friction has its two ends, a limit pushes or not, so does an edge of a pyramid; a cone has
+    /// outside and inside.
     pub piece: [S::Mask; 4],
     /// Whether the piece is quadratic.
     pub quadratic: S::Mask,
 }
 
-impl<S: Scalar> Row<S> {
-    pub(super) fn answer(&self, x: S) -> RowAnswer<S> {
+/// What acts in K directions.
+pub(super) trait Acts<S: Scalar, const K: usize> {
+    /// Whether it acts.
+    fn active(&self) -> S::Mask;
+    /// J: degrees of freedom and their coefficients.
+    fn terms(&self) -> Vec<(usize, [S; K])>;
+    /// Reference accelerations.
+    fn reference(&self) -> [S; K];
+    /// Force and stiffness where it acts.
+    fn answer(&self, x: [S; K]) -> Answer<S, K>;
+    /// What it is, in a line of generated code.
+    fn about(&self) -> String;
+}
+
+impl<S: Scalar> Acts<S, 1> for Row<S> {
+    fn active(&self) -> S::Mask {
+        self.active
+    }
+
+    fn terms(&self) -> Vec<(usize, [S; 1])> {
+        self.terms.iter().map(|&(dof, factor)| (dof, [factor])).collect()
+    }
+
+    fn reference(&self) -> [S; 1] {
+        [self.reference]
+    }
+
+    fn answer(&self, [x]: [S; 1]) -> Answer<S, 1> {
         let straight = -(self.weight * x);
-        match self.friction {
+        let no = S::mask(false);
+        let (force, stiffness, ends) = match self.friction {
             None => {
                 let pushes = x.less(S::zero());
-                RowAnswer {
-                    force: S::select(pushes, straight, S::zero()),
-                    stiffness: S::select(pushes, self.weight, S::zero()),
-                    piece: [pushes, S::mask(false)],
-                }
+                let force = S::select(pushes, straight, S::zero());
+                (force, S::select(pushes, self.weight, S::zero()), [pushes, no])
             }
             Some(loss) => {
                 let loss = S::of(loss);
                 let (low, high) = (straight.less(-loss), loss.less(straight));
-                RowAnswer {
-                    force: straight.clamp(-loss, loss),
-                    stiffness: S::select(low | high, S::zero(), self.weight),
-                    piece: [low, high],
-                }
+                (straight.clamp(-loss, loss), S::select(low | high, S::zero(), self.weight), [low, high])
             }
-        }
+        };
+        let piece = [ends[0], ends[1], no, no];
+        Answer { force: [force], stiffness: [[stiffness]], piece, quadratic: S::mask(true) }
+    }
+
+    fn about(&self) -> String {
+        let kind = if self.friction.is_some() { "friction" } else { "limit" };
+        let dofs: Vec<String> = self.terms.iter().map(|(dof, _)| dof.to_string()).collect();
+        format!("{kind} at dof {}", dofs.join(", "))
     }
 }
 
-impl<S: Scalar> Contact<S> {
-    pub(super) fn answer(&self, x: [S; 3]) -> ContactAnswer<S> {
+impl<S: Scalar> Acts<S, 3> for Contact<S> {
+    fn active(&self) -> S::Mask {
+        self.active
+    }
+
+    fn terms(&self) -> Vec<(usize, [S; 3])> {
+        self.terms.clone()
+    }
+
+    fn reference(&self) -> [S; 3] {
+        self.reference
+    }
+
+    fn answer(&self, x: [S; 3]) -> Answer<S, 3> {
         match self.law {
             Law::Frictionless => self.pyramid(x, &[[1.0, 0.0, 0.0]]),
             Law::Pyramid([a, b]) => self.pyramid(x, &[[1.0, a, 0.0], [1.0, -a, 0.0], [1.0, 0.0, b], [1.0, 0.0, -b]]),
@@ -62,10 +93,16 @@ impl<S: Scalar> Contact<S> {
         }
     }
 
+    fn about(&self) -> String {
+        format!("contact of pair {}", self.pair)
+    }
+}
+
+impl<S: Scalar> Contact<S> {
     /// Edges that push where x along them is negative.
-    fn pyramid(&self, x: [S; 3], edges: &[[f64; 3]]) -> ContactAnswer<S> {
+    fn pyramid(&self, x: [S; 3], edges: &[[f64; 3]]) -> Answer<S, 3> {
         let zero = S::zero();
-        let mut answer = ContactAnswer {
+        let mut answer = Answer {
             force: [zero; 3],
             stiffness: [[zero; 3]; 3],
             piece: [S::mask(false); 4],
@@ -88,7 +125,7 @@ impl<S: Scalar> Contact<S> {
     }
 
     /// Nothing above the cone, a quadratic below its dual, the squared distance to the cone between them.
-    fn cone(&self, x: [S; 3], friction: [f64; 2], ratio: f64) -> ContactAnswer<S> {
+    fn cone(&self, x: [S; 3], friction: [f64; 2], ratio: f64) -> Answer<S, 3> {
         let (zero, one) = (S::zero(), S::of(1.0));
         let mu = friction[0] / ratio.sqrt();
         let scale = [mu, friction[0], friction[1]].map(S::of);
@@ -124,6 +161,6 @@ impl<S: Scalar> Contact<S> {
             force[i] = S::select(above, zero, S::select(below, -(weights[i] * x[i]), force[i]));
         }
         let no = S::mask(false);
-        ContactAnswer { force, stiffness, piece: [above, below, no, no], quadratic: above | below }
+        Answer { force, stiffness, piece: [above, below, no, no], quadratic: above | below }
     }
 }

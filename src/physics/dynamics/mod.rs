@@ -2,8 +2,7 @@
 //!
 //! In the order of a step: [`Position`] (where bodies are, what moves them), [`mass_matrix`], [`tendons`], [`Velocity`] and
 //! [`bias_force`], [`passive_force`], [`Actuation`], [`Constraints`], [`solve`], and the integration in [`step`]. All functions are
-//! straight lines over the model's structure; branches on values stand at two kinds of places, marked in the code: work that is left
-//! out when nothing asks for it, and the end of an iteration.
+//! straight lines over the model's structure; what depends on values is said through [`Scalar`].
 
 mod actuation;
 mod collision;
@@ -33,7 +32,7 @@ pub use self::linear::{Inertia, Mat3, Quat, Spatial, Vec3};
 pub use self::newton::{Solution, SolverLimits, solve};
 pub use self::passive::passive_force;
 pub use self::scalar::Scalar;
-pub use self::sensors::{sensors, subtree_velocity};
+pub use self::sensors::{kinematic_sensor, sensors, subtree_velocity, touch_sensor};
 pub use self::sparse::{Factors, Symmetric};
 pub use self::step::{Forward, State, forward, step};
 pub use self::tendon::{Line, tendons};

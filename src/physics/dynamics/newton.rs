@@ -3,8 +3,8 @@
 //! The cost is convex and piecewise quadratic apart from round cones. A full step that stays on its pieces has landed on the
 //! minimum exactly, and the method stops there.
 
-use super::constraints::Constraints;
-use super::law::{ContactAnswer, RowAnswer};
+use super::constraints::{Constraints, Contact};
+use super::law::Acts;
 use super::scalar::Scalar;
 use super::sparse::{Symmetric, dot};
 use crate::physics::model::Pattern;
@@ -32,9 +32,9 @@ pub struct Solution<S: Scalar> {
     /// For each contact the force along its normal and tangents.
     pub contact_forces: Vec<[S; 3]>,
     /// Newton steps taken.
-    pub iterations: usize,
-    /// Where the minimum was reached within the limits.
-    pub converged: S::Mask,
+    pub iterations: S,
+    /// 1 where the minimum was reached within the limits, else 0.
+    pub converged: S,
 }
 
 /// Minimises ½ aᵀMa - aᵀ`force` + Σ s(J a - reference), beginning at `start`. `pattern` holds the mass matrix's and all that
@@ -47,158 +47,162 @@ pub fn solve<S: Scalar>(
     pattern: &Pattern,
     limits: SolverLimits,
 ) -> Solution<S> {
-    let mut a = start.to_vec();
-    let mut converged = S::mask(false);
-    let mut iterations = 0;
-    while iterations < limits.iterations {
-        iterations += 1;
-        let x = Residual::of(constraints, &a, true);
-        let here = Answers::new(constraints, &x);
-        let inertia = mass.times(&a);
-        let mut gradient: Vec<S> = (0..a.len()).map(|i| inertia[i] - force[i]).collect();
-        here.subtract_force(constraints, &mut gradient);
-        let mut hessian = mass.widened(pattern);
-        here.add_stiffness(constraints, &mut hessian);
+    let n = force.len();
+    let one = S::of(1.0);
+    if constraints.rows.is_empty() && constraints.contacts.is_empty() {
+        let acceleration = mass.clone().factor().solve(force);
+        return Solution { acceleration, contact_forces: Vec::new(), iterations: one, converged: one };
+    }
+    let mut values = start.to_vec();
+    values.extend([S::zero(); 2]);
+    let values = S::repeat(limits.iterations, values, |values| {
+        let a = &values[..n];
+        let inertia = mass.times(a);
+        let (gradient, hessian) = system(mass, &inertia, force, constraints, a, pattern);
         let step: Vec<S> = hessian.factor().solve(&gradient).into_iter().map(|x| -x).collect();
-
-        let along = Residual::of(constraints, &step, false);
-        let there = Answers::new(constraints, &x.moved(&along, S::of(1.0)));
         let descent = -dot(&gradient, &step);
-        let small = !(S::of(S::EPSILON) * dot(&a, &inertia)).less(descent);
-        let landed = here.same_pieces(&there) | small;
-        let mut length = S::of(1.0);
-        // Marked branch: most steps are the last one.
-        if S::any(!landed & !converged) {
-            let line = Line {
-                constraints,
-                origin: &x,
-                along: &along,
-                slope: dot(&step, &inertia) - dot(&step, force),
-                curvature: dot(&step, &mass.times(&step)),
-                tolerance: S::of(0.01) * descent.abs(),
-            };
-            length = S::select(landed, length, line.search(&there, limits.searches));
-        }
-        length = S::select(converged, S::zero(), length);
-        for (a, &step) in a.iter_mut().zip(&step) {
-            *a = *a + length * step;
-        }
-        converged = converged | landed;
-        if !S::any(!converged) {
-            break;
-        }
-    }
-    let last = Answers::new(constraints, &Residual::of(constraints, &a, true));
-    let contact_forces = last.contacts.iter().map(|answer| answer.force).collect();
-    Solution { acceleration: a, contact_forces, iterations, converged }
+        let small = !(S::of(S::EPSILON) * dot(a, &inertia)).less(descent);
+        let landed = !leaves_piece(constraints, a, &step) | small;
+        // Most steps are the last one.
+        let length = S::when(
+            !landed,
+            || "line search".into(),
+            vec![one],
+            |_| {
+                let line = Line {
+                    constraints,
+                    origin: a,
+                    step: &step,
+                    slope: dot(&step, &inertia) - dot(&step, force),
+                    curvature: dot(&step, &mass.times(&step)),
+                    tolerance: S::of(0.01) * descent.abs(),
+                };
+                vec![line.search(limits.searches)]
+            },
+        );
+        let mut next: Vec<S> = a.iter().zip(&step).map(|(&a, &step)| a + length[0] * step).collect();
+        next.extend([values[n] + one, S::select(landed, one, S::zero())]);
+        (next, !landed)
+    });
+    let acceleration = values[..n].to_vec();
+    let force = |contact: &Contact<S>| {
+        let answer = contact.answer(residual(contact, &acceleration));
+        answer.force.map(|force| S::select(contact.active, force, S::zero()))
+    };
+    let contact_forces = constraints.contacts.iter().map(force).collect();
+    Solution { acceleration, contact_forces, iterations: values[n], converged: values[n + 1] }
 }
 
-/// J a - reference for all rows and contacts, or J a alone.
-struct Residual<S> {
-    rows: Vec<S>,
-    contacts: Vec<[S; 3]>,
+/// J a of a constraint.
+fn along<S: Scalar, const K: usize>(acts: &impl Acts<S, K>, a: &[S]) -> [S; K] {
+    let zero = [S::zero(); K];
+    acts.terms().iter().fold(zero, |sum, (dof, factor)| std::array::from_fn(|k| sum[k] + factor[k] * a[*dof]))
 }
 
-impl<S: Scalar> Residual<S> {
-    fn of(constraints: &Constraints<S>, a: &[S], subtract_reference: bool) -> Self {
-        let offset = |reference: S| if subtract_reference { -reference } else { S::zero() };
-        let rows = constraints
-            .rows
-            .iter()
-            .map(|row| row.terms.iter().fold(offset(row.reference), |sum, &(dof, factor)| sum + factor * a[dof]));
-        let contacts = constraints.contacts.iter().map(|contact| {
-            let begin = contact.reference.map(offset);
-            contact.terms.iter().fold(begin, |sum, (dof, along)| std::array::from_fn(|k| sum[k] + along[k] * a[*dof]))
-        });
-        Self { rows: rows.collect(), contacts: contacts.collect() }
-    }
-
-    fn moved(&self, along: &Self, length: S) -> Self {
-        let rows = self.rows.iter().zip(&along.rows).map(|(&x, &d)| x + length * d);
-        let contacts = self.contacts.iter().zip(&along.contacts);
-        let contacts = contacts.map(|(x, d)| std::array::from_fn(|k| x[k] + length * d[k]));
-        Self { rows: rows.collect(), contacts: contacts.collect() }
-    }
+/// J a - reference.
+fn residual<S: Scalar, const K: usize>(acts: &impl Acts<S, K>, a: &[S]) -> [S; K] {
+    let (along, reference) = (along(acts, a), acts.reference());
+    std::array::from_fn(|k| along[k] - reference[k])
 }
 
-/// What all constraints answer.
-struct Answers<S: Scalar> {
-    rows: Vec<RowAnswer<S>>,
-    contacts: Vec<ContactAnswer<S>>,
+/// Gradient and Hessian of the cost; `inertia` is M a.
+fn system<'p, S: Scalar>(
+    mass: &Symmetric<S>,
+    inertia: &[S],
+    force: &[S],
+    constraints: &Constraints<S>,
+    a: &[S],
+    pattern: &'p Pattern,
+) -> (Vec<S>, Symmetric<'p, S>) {
+    let mut gradient: Vec<S> = inertia.iter().zip(force).map(|(&inertia, &force)| inertia - force).collect();
+    let mut hessian = mass.widened(pattern);
+    for row in &constraints.rows {
+        add_to_system(row, a, &mut gradient, &mut hessian);
+    }
+    for contact in &constraints.contacts {
+        add_to_system(contact, a, &mut gradient, &mut hessian);
+    }
+    (gradient, hessian)
 }
 
-impl<S: Scalar> Answers<S> {
-    fn new(constraints: &Constraints<S>, x: &Residual<S>) -> Self {
-        let rows = constraints.rows.iter().zip(&x.rows).map(|(row, &x)| row.answer(x));
-        let contacts = constraints.contacts.iter().zip(&x.contacts).map(|(contact, &x)| contact.answer(x));
-        Self { rows: rows.collect(), contacts: contacts.collect() }
-    }
-
-    fn subtract_force(&self, constraints: &Constraints<S>, target: &mut [S]) {
-        for (row, answer) in constraints.rows.iter().zip(&self.rows) {
-            for &(dof, factor) in &row.terms {
-                target[dof] = target[dof] - factor * answer.force;
+fn add_to_system<S: Scalar, const K: usize>(
+    acts: &impl Acts<S, K>,
+    a: &[S],
+    gradient: &mut [S],
+    hessian: &mut Symmetric<S>,
+) {
+    let terms = acts.terms();
+    let pattern = hessian.pattern;
+    let dofs = terms.iter().map(|(dof, _)| *dof);
+    let places: Vec<usize> = terms
+        .iter()
+        .enumerate()
+        .flat_map(|(index, (i, _))| terms[..=index].iter().map(|(j, _)| pattern.at(*i, *j)))
+        .collect();
+    let values = dofs.clone().map(|dof| gradient[dof]).chain(places.iter().map(|&place| hessian.values[place]));
+    let values = S::when(
+        acts.active(),
+        || acts.about(),
+        values.collect(),
+        |mut values| {
+            let answer = acts.answer(residual(acts, a));
+            let (gradient, hessian) = values.split_at_mut(terms.len());
+            for (gradient, (_, along)) in gradient.iter_mut().zip(&terms) {
+                *gradient = *gradient - dot(along, &answer.force);
             }
-        }
-        for (contact, answer) in constraints.contacts.iter().zip(&self.contacts) {
-            for (dof, along) in &contact.terms {
-                target[*dof] = target[*dof] - dot(along, &answer.force);
-            }
-        }
-    }
-
-    fn add_stiffness(&self, constraints: &Constraints<S>, target: &mut Symmetric<S>) {
-        for (row, answer) in constraints.rows.iter().zip(&self.rows) {
-            for (index, &(i, a)) in row.terms.iter().enumerate() {
-                for &(j, b) in &row.terms[..=index] {
-                    target.add(i, j, answer.stiffness * a * b);
+            let mut entries = hessian.iter_mut();
+            for (index, (_, along)) in terms.iter().enumerate() {
+                let turned: [S; K] = std::array::from_fn(|k| dot(&answer.stiffness[k], along));
+                for ((_, other), entry) in terms[..=index].iter().zip(entries.by_ref()) {
+                    *entry = *entry + dot(&turned, other);
                 }
             }
-        }
-        for (contact, answer) in constraints.contacts.iter().zip(&self.contacts) {
-            for (index, (i, a)) in contact.terms.iter().enumerate() {
-                let turned: [S; 3] = std::array::from_fn(|k| dot(&answer.stiffness[k], a));
-                for (j, b) in &contact.terms[..=index] {
-                    target.add(*i, *j, dot(&turned, b));
-                }
-            }
-        }
+            values
+        },
+    );
+    let (new_gradient, new_hessian) = values.split_at(terms.len());
+    for (dof, &value) in dofs.zip(new_gradient) {
+        gradient[dof] = value;
     }
+    for (&place, &value) in places.iter().zip(new_hessian) {
+        hessian.values[place] = value;
+    }
+}
 
-    /// Where every constraint is on one quadratic piece in both.
-    fn same_pieces(&self, other: &Self) -> S::Mask {
-        let equal = |a: S::Mask, b: S::Mask| (a & b) | (!a & !b);
-        let mut same = S::mask(true);
-        for (a, b) in self.rows.iter().zip(&other.rows) {
-            same = (0..2).fold(same, |same, k| same & equal(a.piece[k], b.piece[k]));
-        }
-        for (a, b) in self.contacts.iter().zip(&other.contacts) {
-            same = (0..4).fold(same & a.quadratic, |same, k| same & equal(a.piece[k], b.piece[k]));
-        }
-        same
+/// Whether some constraint is on another quadratic piece after the step, or on none.
+fn leaves_piece<S: Scalar>(constraints: &Constraints<S>, a: &[S], step: &[S]) -> S::Mask {
+    let mut leaves = S::zero();
+    for row in &constraints.rows {
+        leaves = leaves_its_piece(row, a, step, leaves);
     }
+    for contact in &constraints.contacts {
+        leaves = leaves_its_piece(contact, a, step, leaves);
+    }
+    S::zero().less(leaves)
+}
 
-    /// Derivatives of the constraints' cost along a direction: slope and curvature.
-    fn derivatives(&self, along: &Residual<S>) -> (S, S) {
-        let (mut slope, mut curvature) = (S::zero(), S::zero());
-        for (answer, &d) in self.rows.iter().zip(&along.rows) {
-            slope = slope - answer.force * d;
-            curvature = curvature + answer.stiffness * d * d;
-        }
-        for (answer, d) in self.contacts.iter().zip(&along.contacts) {
-            slope = slope - dot(&answer.force, d);
-            let turned: [S; 3] = std::array::from_fn(|k| dot(&answer.stiffness[k], d));
-            curvature = curvature + dot(&turned, d);
-        }
-        (slope, curvature)
-    }
+/// 1 if this one does, else `leaves`.
+fn leaves_its_piece<S: Scalar, const K: usize>(acts: &impl Acts<S, K>, a: &[S], step: &[S], leaves: S) -> S {
+    let found = S::when(
+        acts.active(),
+        || acts.about(),
+        vec![leaves],
+        |values| {
+            let x = residual(acts, a);
+            let along = along(acts, step);
+            let (here, there) = (acts.answer(x), acts.answer(std::array::from_fn(|k| x[k] + along[k])));
+            let changes = (0..4).fold(!here.quadratic, |changes, k| changes | (here.piece[k] ^ there.piece[k]));
+            vec![S::select(changes, S::of(1.0), values[0])]
+        },
+    );
+    found[0]
 }
 
 /// The cost along a Newton step.
 struct Line<'a, S: Scalar> {
     constraints: &'a Constraints<S>,
-    origin: &'a Residual<S>,
-    along: &'a Residual<S>,
+    origin: &'a [S],
+    step: &'a [S],
     /// Of the part without constraints, at the origin.
     slope: S,
     curvature: S,
@@ -207,28 +211,47 @@ struct Line<'a, S: Scalar> {
 }
 
 impl<S: Scalar> Line<'_, S> {
-    /// Newton's method on the slope between brackets, from length 1, whose answers are known.
-    fn search(&self, at_one: &Answers<S>, searches: usize) -> S {
-        let (mut low, mut high) = (S::zero(), S::of(1e30));
-        let mut length = S::of(1.0);
-        let (mut slope, mut curvature) = at_one.derivatives(self.along);
-        for _ in 0..searches {
-            let total = self.slope + length * self.curvature + slope;
-            let settled = !self.tolerance.less(total.abs());
-            // Marked branch.
-            if !S::any(!settled) {
-                break;
-            }
-            let falls = total.less(S::zero());
-            low = S::select(falls, length, low);
-            high = S::select(falls, high, length);
-            let next = length - total / (self.curvature + curvature);
+    /// Newton's method on the slope between brackets, from length 1.
+    fn search(&self, searches: usize) -> S {
+        let start = vec![S::of(1.0), S::zero(), S::of(1e30)];
+        let found = S::repeat(searches, start, |values| {
+            let [length, low, high] = [values[0], values[1], values[2]];
+            let (slope, curvature) = self.derivatives(length);
+            let settled = !self.tolerance.less(slope.abs());
+            let falls = slope.less(S::zero());
+            let low = S::select(falls, length, low);
+            let high = S::select(falls, high, length);
+            let next = length - slope / curvature;
             let inside = low.less(next) & next.less(high);
             let next = S::select(inside, next, (low + high) * S::of(0.5));
-            length = S::select(settled, length, next);
-            (slope, curvature) =
-                Answers::new(self.constraints, &self.origin.moved(self.along, length)).derivatives(self.along);
+            (vec![S::select(settled, length, next), low, high], !settled)
+        });
+        found[0]
+    }
+
+    /// Derivatives of the cost by the length: slope and curvature.
+    fn derivatives(&self, length: S) -> (S, S) {
+        let mut sums = vec![self.slope + length * self.curvature, self.curvature];
+        for row in &self.constraints.rows {
+            sums = self.add_derivatives(row, length, sums);
         }
-        length
+        for contact in &self.constraints.contacts {
+            sums = self.add_derivatives(contact, length, sums);
+        }
+        (sums[0], sums[1])
+    }
+
+    fn add_derivatives<const K: usize>(&self, acts: &impl Acts<S, K>, length: S, sums: Vec<S>) -> Vec<S> {
+        S::when(
+            acts.active(),
+            || acts.about(),
+            sums,
+            |sums| {
+                let (x, along) = (residual(acts, self.origin), along(acts, self.step));
+                let answer = acts.answer(std::array::from_fn(|k| x[k] + length * along[k]));
+                let turned: [S; K] = std::array::from_fn(|k| dot(&answer.stiffness[k], &along));
+                vec![sums[0] - dot(&answer.force, &along), sums[1] + dot(&turned, &along)]
+            },
+        )
     }
 }

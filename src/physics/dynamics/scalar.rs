@@ -1,20 +1,27 @@
 //! The number type that the dynamics are written for.
 
 use std::fmt::Debug;
-use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
+use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Sub};
 
-/// A real number, or several side by side.
+/// A real number, or what stands for one: an operation that is recorded.
 ///
-/// The dynamics never branch on a value. They choose with [`Scalar::select`], and only where they can leave out work do they ask
-/// [`Scalar::any`].
+/// The dynamics never branch on a value themselves. They choose with [`Scalar::select`], leave out work by [`Scalar::when`] and
+/// [`Scalar::possible`], and come to an end in [`Scalar::repeat`].
 pub trait Scalar:
     Copy + Debug + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {
     /// The outcome of a comparison.
-    type Mask: Copy + Debug + Not<Output = Self::Mask> + BitAnd<Output = Self::Mask> + BitOr<Output = Self::Mask>;
+    type Mask: Copy
+        + Debug
+        + Not<Output = Self::Mask>
+        + BitAnd<Output = Self::Mask>
+        + BitOr<Output = Self::Mask>
+        + BitXor<Output = Self::Mask>;
 
     /// Distance from 1 to the next number.
     const EPSILON: f64;
+    /// Whether positions that rounding hides, such as parallel axes or axes that cross, have contacts of their own.
+    const EXACT: bool = true;
 
     /// A number known before the computation.
     fn of(value: f64) -> Self;
@@ -38,10 +45,19 @@ pub trait Scalar:
     fn less(self, other: Self) -> Self::Mask;
     /// `yes` where the mask is set, `no` elsewhere.
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
-    /// The same mask everywhere.
+    /// A mask known before the computation.
     fn mask(value: bool) -> Self::Mask;
-    /// Whether a mask is set anywhere.
-    fn any(mask: Self::Mask) -> bool;
+    /// Whether a mask may be set.
+    fn possible(mask: Self::Mask) -> bool;
+    /// `work` done on the values where the mask is set; elsewhere they stay. `about` says in a line what it is.
+    fn when(
+        mask: Self::Mask,
+        about: impl FnOnce() -> String,
+        values: Vec<Self>,
+        work: impl FnOnce(Vec<Self>) -> Vec<Self>,
+    ) -> Vec<Self>;
+    /// Does `body` to the values again and again, while its mask says so, at most `most` times.
+    fn repeat(most: usize, values: Vec<Self>, body: impl Fn(Vec<Self>) -> (Vec<Self>, Self::Mask)) -> Vec<Self>;
 
     /// Zero.
     fn zero() -> Self {
@@ -96,8 +112,26 @@ macro_rules! scalar {
             fn mask(value: bool) -> bool {
                 value
             }
-            fn any(mask: bool) -> bool {
+            fn possible(mask: bool) -> bool {
                 mask
+            }
+            fn when(
+                mask: bool,
+                _: impl FnOnce() -> String,
+                values: Vec<Self>,
+                work: impl FnOnce(Vec<Self>) -> Vec<Self>,
+            ) -> Vec<Self> {
+                if mask { work(values) } else { values }
+            }
+            fn repeat(most: usize, mut values: Vec<Self>, body: impl Fn(Vec<Self>) -> (Vec<Self>, bool)) -> Vec<Self> {
+                for _ in 0..most {
+                    let (next, more) = body(values);
+                    values = next;
+                    if !more {
+                        break;
+                    }
+                }
+                values
             }
         }
     };

@@ -1,5 +1,7 @@
 //! What sensors report.
 
+use super::inertia::Velocity;
+use super::kinematics::Position;
 use super::linear::{Spatial, Vec3};
 use super::scalar::Scalar;
 use super::step::{Forward, State};
@@ -7,11 +9,28 @@ use crate::physics::model::{Model, Object, SensorKind, Shape, Site};
 
 /// All sensors' values one after the other, for the state from which `now` was computed.
 pub fn sensors<S: Scalar>(model: &Model, state: &State<S>, now: &Forward<S>) -> Vec<S> {
-    model.sensors.iter().flat_map(|sensor| value(model, state, now, sensor.kind)).collect()
+    let value = |kind| match touch_sensor(model, now, kind) {
+        Some(force) => vec![force],
+        None => kinematic_sensor(model, &state.qpos, &state.qvel, &now.position, &now.velocity, kind),
+    };
+    model.sensors.iter().flat_map(|sensor| value(sensor.kind)).collect()
 }
 
-fn value<S: Scalar>(model: &Model, state: &State<S>, now: &Forward<S>, kind: SensorKind) -> Vec<S> {
-    let bodies = &now.position.bodies;
+/// Value of a sensor of contact forces; of others nothing.
+pub fn touch_sensor<S: Scalar>(model: &Model, now: &Forward<S>, kind: SensorKind) -> Option<S> {
+    if let SensorKind::Touch(site) = kind { Some(touch(model, now, &model.sites[site])) } else { None }
+}
+
+/// Values of a sensor of positions and velocities; of others nothing.
+pub fn kinematic_sensor<S: Scalar>(
+    model: &Model,
+    qpos: &[S],
+    qvel: &[S],
+    position: &Position<S>,
+    velocity: &Velocity<S>,
+    kind: SensorKind,
+) -> Vec<S> {
+    let bodies = &position.bodies;
     let pose = |object: Object| match object {
         Object::Body(body) => bodies[body],
         Object::Inertial(body) => bodies[body].then(&model.bodies[body].inertial),
@@ -19,33 +38,38 @@ fn value<S: Scalar>(model: &Model, state: &State<S>, now: &Forward<S>, kind: Sen
         Object::Site(site) => bodies[model.sites[site].body].then(&model.sites[site].frame),
     };
     match kind {
-        SensorKind::JointPosition(joint) => vec![state.qpos[model.joints[joint].qpos]],
-        SensorKind::JointVelocity(joint) => vec![state.qvel[model.joints[joint].dof]],
+        SensorKind::JointPosition(joint) => vec![qpos[model.joints[joint].qpos]],
+        SensorKind::JointVelocity(joint) => vec![qvel[model.joints[joint].dof]],
         SensorKind::Position(object) => pose(object).position.0.to_vec(),
         SensorKind::Axis(object, axis) => pose(object).rotation.0[axis].0.to_vec(),
-        SensorKind::Touch(site) => vec![touch(model, now, &model.sites[site])],
+        SensorKind::Touch(_) => Vec::new(),
         SensorKind::LinearVelocity(site) => {
             let (body, frame) = (model.sites[site].body, pose(Object::Site(site)));
-            let velocity = now.velocity.bodies[body].at(frame.position - now.position.origins[body]);
-            frame.rotation.apply_transposed(velocity).0.to_vec()
+            let at_site = velocity.bodies[body].at(frame.position - position.origins[body]);
+            frame.rotation.apply_transposed(at_site).0.to_vec()
         }
         SensorKind::AngularVelocity(site) => {
             let (body, frame) = (model.sites[site].body, pose(Object::Site(site)));
-            frame.rotation.apply_transposed(now.velocity.bodies[body].rotation).0.to_vec()
+            frame.rotation.apply_transposed(velocity.bodies[body].rotation).0.to_vec()
         }
-        SensorKind::SubtreeVelocity(body) => subtree_velocity(model, now, body).0.to_vec(),
+        SensorKind::SubtreeVelocity(body) => subtree_velocity(model, position, velocity, body).0.to_vec(),
     }
 }
 
 /// Velocity of the centre of mass of a body and all that hangs on it.
-pub fn subtree_velocity<S: Scalar>(model: &Model, now: &Forward<S>, top: usize) -> Vec3<S> {
+pub fn subtree_velocity<S: Scalar>(
+    model: &Model,
+    position: &Position<S>,
+    velocity: &Velocity<S>,
+    top: usize,
+) -> Vec3<S> {
     let mut inside = vec![false; model.bodies.len()];
     let mut momentum = Vec3::zero();
     for (index, body) in model.bodies.iter().enumerate() {
         inside[index] = index == top || (index > top && inside[body.parent]);
         if inside[index] && body.mass > 0.0 {
-            let speed: Spatial<S> = now.velocity.bodies[index];
-            let at_centre = speed.at(now.position.centres[index] - now.position.origins[index]);
+            let speed: Spatial<S> = velocity.bodies[index];
+            let at_centre = speed.at(position.centres[index] - position.origins[index]);
             momentum = momentum + at_centre * S::of(body.mass);
         }
     }

@@ -1,0 +1,243 @@
+//! Rolls a model under given controls on an adapter: many states at once, several steps a dispatch.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::engine::{BufferId, CountedWork, Engine, EngineError, KernelDesc, KernelId, Recording};
+use crate::physics::model::Model;
+use crate::physics::wgsl::{Extent, TooManyContacts, module};
+use crate::wgsl::WgslTwin;
+
+/// Why a model cannot be simulated on an adapter.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulateError {
+    /// The model is too large for generated code.
+    #[error(transparent)]
+    Model(#[from] TooManyContacts),
+    /// The adapter refused, or failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Invocations of a workgroup, one a state.
+const WORKGROUP: u32 = 64;
+
+/// Arguments of a dispatch; WGSL twin: `Args`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+struct Args {
+    /// States.
+    count: u32,
+    /// Steps of this dispatch.
+    steps: u32,
+    /// Step within the buffers at which it begins.
+    first: u32,
+    /// Whether the path is written.
+    record: u32,
+}
+
+/// A model's kernel with buffers for a batch of states and a stretch of steps.
+#[derive(Debug)]
+pub struct Simulator {
+    kernel: KernelId,
+    /// `[nq + 2 nv + 2][count]`: configuration, velocity, warm start, most Newton steps of a step, steps that did not converge.
+    states: BufferId,
+    /// `[capacity][nu][count]`
+    controls: BufferId,
+    /// `[capacity][nq + nv][count]`, or one word where no path is kept.
+    path: BufferId,
+    sizes: [usize; 3],
+    count: u32,
+    capacity: u32,
+}
+
+/// States as a batch has them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct States {
+    /// `[count][nq]`
+    pub qpos: Vec<f32>,
+    /// `[count][nv]`
+    pub qvel: Vec<f32>,
+    /// `[count][nv]`: the acceleration from which the solver begins.
+    pub warm: Vec<f32>,
+    /// `[count]`: the most Newton steps that one time step took.
+    pub most_iterations: Vec<f32>,
+    /// `[count]`: time steps whose solver did not converge.
+    pub not_converged: Vec<f32>,
+}
+
+impl Simulator {
+    /// Generates and compiles the kernel and allocates the buffers: `count` states, stretches of at most `capacity` steps, whose
+    /// path is kept or not.
+    pub fn new(
+        engine: &mut Engine,
+        model: &Model,
+        count: u32,
+        capacity: u32,
+        keeps_path: bool,
+    ) -> Result<Self, SimulateError> {
+        let sizes = [model.nq(), model.nv(), model.nu()];
+        let words = |per_state: usize| u64::from(count) * per_state as u64 * 4;
+        let path = if keeps_path { words(sizes[0] + sizes[1]) * u64::from(capacity) } else { 4 };
+        Ok(Self {
+            kernel: engine.kernel(&kernel(model)?)?,
+            states: engine.buffer("simulated states", words(sizes[0] + 2 * sizes[1] + 2))?,
+            controls: engine.buffer("controls", (words(sizes[2]) * u64::from(capacity)).max(4))?,
+            path: engine.buffer("paths", path)?,
+            sizes,
+            count,
+            capacity,
+        })
+    }
+
+    /// States of the batch.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Sets all states; counters start at 0.
+    pub fn record_states(&self, recording: &mut Recording, states: &States) {
+        let [nq, nv, _] = self.sizes;
+        let mut words = Vec::new();
+        for (values, width) in [(&states.qpos, nq), (&states.qvel, nv), (&states.warm, nv)] {
+            self.transpose(values, width, &mut words);
+        }
+        words.resize(words.len() + 2 * self.count as usize, 0.0);
+        recording.upload(self.states, 0, bytemuck::cast_slice(&words));
+    }
+
+    /// Sets the controls of a stretch: `[steps][count][nu]`.
+    pub fn record_controls(&self, recording: &mut Recording, controls: &[f32]) {
+        let mut words = Vec::with_capacity(controls.len());
+        for step in controls.chunks_exact((self.sizes[2] * self.count as usize).max(1)) {
+            self.transpose(step, self.sizes[2], &mut words);
+        }
+        if !words.is_empty() {
+            recording.upload(self.controls, 0, bytemuck::cast_slice(&words));
+        }
+    }
+
+    /// `steps` steps in one dispatch, beginning at step `first` of the stretch.
+    pub fn record_steps(&self, recording: &mut Recording, first: u32, steps: u32, keep_path: bool) {
+        let args = Args { count: self.count, steps, first, record: u32::from(keep_path) };
+        let buffers = [self.states, self.controls, self.path];
+        let groups = [self.count.div_ceil(WORKGROUP), 1, 1];
+        recording.dispatch(self.kernel, &buffers, bytemuck::bytes_of(&args), groups);
+    }
+
+    /// Blocks for all states.
+    pub fn read_states(&self, engine: &mut Engine) -> Result<States, EngineError> {
+        let [nq, nv, _] = self.sizes;
+        let count = self.count as usize;
+        let bytes = engine.read(self.states, 0, (count * (nq + 2 * nv + 2) * 4) as u64)?;
+        let words: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
+        let part = |first: usize, width: usize| self.transposed(&words[first * count..(first + width) * count], width);
+        Ok(States {
+            qpos: part(0, nq),
+            qvel: part(nq, nv),
+            warm: part(nq + nv, nv),
+            most_iterations: part(nq + 2 * nv, 1),
+            not_converged: part(nq + 2 * nv + 1, 1),
+        })
+    }
+
+    /// Blocks for the path of the first `steps` steps: configurations `[steps][count][nq]` and velocities `[steps][count][nv]`.
+    pub fn read_path(&self, engine: &mut Engine, steps: u32) -> Result<(Vec<f32>, Vec<f32>), EngineError> {
+        let [nq, nv, _] = self.sizes;
+        let count = self.count as usize;
+        let bytes = engine.read(self.path, 0, (steps as usize * count * (nq + nv) * 4) as u64)?;
+        let words: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
+        let (mut qpos, mut qvel) = (Vec::new(), Vec::new());
+        for step in words.chunks_exact(count * (nq + nv)) {
+            qpos.extend(self.transposed(&step[..nq * count], nq));
+            qvel.extend(self.transposed(&step[nq * count..], nv));
+        }
+        Ok((qpos, qvel))
+    }
+
+    /// Steps of a stretch.
+    pub fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    /// `[count][width]` to `[width][count]`, appended.
+    fn transpose(&self, values: &[f32], width: usize, words: &mut Vec<f32>) {
+        for k in 0..width {
+            words.extend(values.iter().skip(k).step_by(width));
+        }
+    }
+
+    /// `[width][count]` to `[count][width]`.
+    fn transposed(&self, words: &[f32], width: usize) -> Vec<f32> {
+        let count = self.count as usize;
+        (0..count).flat_map(|row| (0..width).map(move |k| words[k * count + row])).collect()
+    }
+}
+
+/// The kernel that rolls a model.
+pub fn kernel(model: &Model) -> Result<KernelDesc, TooManyContacts> {
+    let physics = module(model, &Extent { quantities: Vec::new(), counters: true })?;
+    let (nq, nv, nu) = (model.nq(), model.nv(), model.nu());
+    let mut loads = String::new();
+    let mut stores = String::new();
+    let mut path = String::new();
+    let members = [("qpos", nq), ("qvel", nv), ("warm", nv)];
+    let places = members.iter().flat_map(|(name, width)| (0..*width).map(move |k| format!("p.{name}[{k}]")));
+    let counters = ["p.most_iterations", "p.not_converged"].map(String::from);
+    for (index, place) in places.chain(counters).enumerate() {
+        let _ = writeln!(loads, "    {place} = states[{index}u * args.count + row];");
+        let _ = writeln!(stores, "    states[{index}u * args.count + row] = {place};");
+        if index < nq + nv {
+            let _ = writeln!(path, "            path[({}u * step + {index}u) * args.count + row] = {place};", nq + nv);
+        }
+    }
+    let controls: Vec<String> =
+        (0..nu).map(|k| format!("controls[({nu}u * step + {k}u) * args.count + row]")).collect();
+    let controls = match nu {
+        0 => "var control: array<f32, NU>;".to_string(),
+        _ => format!("let control = array<f32, NU>({});", controls.join(", ")),
+    };
+    let wgsl = format!(
+        "// Steps of many states of one model. One invocation a state.
+
+{physics}
+// Rust twin: simulate::Args.
+struct Args {{
+    count: u32,  // states
+    steps: u32,  // of this dispatch
+    first: u32,  // step in `controls` and `path` at which it begins
+    record: u32, // 1: `path` is written
+}}
+var<immediate> args: Args;
+
+@group(0) @binding(0) var<storage, read_write> states: array<f32>; // [NQ + 2 NV + 2][count]
+@group(0) @binding(1) var<storage, read> controls: array<f32>;     // [steps][NU][count]
+@group(0) @binding(2) var<storage, read_write> path: array<f32>;   // [steps][NQ + NV][count]
+
+@compute @workgroup_size({WORKGROUP})
+fn main(@builtin(global_invocation_id) id: vec3u) {{
+    let row = id.x;
+    if (row >= args.count) {{ return; }}
+    var p: Physics;
+{loads}    for (var k = 0u; k < args.steps; k++) {{
+        let step = args.first + k;
+        {controls}
+        physics_step(&p, control);
+        if (args.record == 1u) {{
+{path}        }}
+    }}
+{stores}}}
+"
+    );
+    let bindings: Vec<String> = ["states", "controls", "path"].map(String::from).to_vec();
+    let state_bytes = ((nq + 2 * nv + 2) * 8) as f64;
+    let work = CountedWork::of_args(move |args: Args, _| crate::engine::Work {
+        bytes: f64::from(args.count) * (state_bytes + f64::from(args.steps) * (nu * 4) as f64),
+        ..Default::default()
+    });
+    let name = format!("simulate_{}", model.name.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
+    let twin = WgslTwin { wgsl: wgsl.clone(), bindings: bindings.clone(), file: name.clone() };
+    Ok(KernelDesc { name, wgsl, bindings, work, twin: Some(Arc::new(twin)) })
+}
