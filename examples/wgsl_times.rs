@@ -134,6 +134,32 @@ fn environment(name: &str) -> anyhow::Result<Case> {
     Ok(Case { name, wgsl, bindings, immediates: args.bytes().to_vec(), buffers })
 }
 
+/// Steps of a model in a dispatch.
+const STEPS: usize = 20;
+
+/// A model at rest under random controls.
+fn model(name: &str) -> anyhow::Result<Case> {
+    let model = flowmill::physics::mjcf::read(format!("envs/models/{name}.xml"))?;
+    let kernel = flowmill::simulate::kernel(&model)?;
+    let state: flowmill::physics::dynamics::State<f64> = flowmill::physics::dynamics::State::initial(&model);
+    let (nq, nv, nu) = (model.nq(), model.nv(), model.nu());
+    let count = INVOCATIONS as usize;
+    let mut states = vec![0.0; (nq + 2 * nv + 2) * count];
+    for (row, &value) in states.chunks_exact_mut(count).zip(&state.qpos) {
+        row.fill(value as f32);
+    }
+    let mut numbers = Numbers(3);
+    let controls = (0..STEPS * nu * count).map(|_| numbers.below(2001) as f32 / 1000.0 - 1.0).collect();
+    let words = [INVOCATIONS, STEPS as u32, 0, 0];
+    Ok(Case {
+        name: format!("{name}, {STEPS} steps"),
+        wgsl: kernel.wgsl,
+        bindings: kernel.bindings,
+        immediates: words.iter().flat_map(|word| word.to_le_bytes()).collect(),
+        buffers: vec![states, controls, vec![0.0]],
+    })
+}
+
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<usize>());
     let operations = arguments.next().transpose()?.unwrap_or(6000);
@@ -149,6 +175,7 @@ fn main() -> anyhow::Result<()> {
             immediates: Vec::new(),
             buffers: vec![state],
         },
+        model("cheetah")?,
     ];
     for case in &cases {
         println!("{}: {} KiB of text", case.name, case.wgsl.len() / 1024);

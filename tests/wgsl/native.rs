@@ -141,7 +141,7 @@ fn run(wgsl: &str, isa: Isa, interpreted: bool, rows: &[f32]) -> Vec<u32> {
 fn large_programs_give_the_same_bytes_as_machine_code_and_step_by_step() {
     let mut author = Author { fresh: Fresh::new(0x908), text: String::new(), names: 0 };
     let mut native = 0;
-    for lines in [10, 30, 30, 60, 60, 60, 120, 300] {
+    for lines in [10, 20, 30, 30, 40, 60, 60, 80] {
         let text = author.module(lines);
         let rows: Vec<f32> = (0..ROWS * WIDTH).map(|_| author.fresh.uniform(-2.0, 2.0)).collect();
         let want = run(&text, Isa::Baseline, true, &rows);
