@@ -6,7 +6,7 @@
 use std::fmt::Write;
 use std::time::Instant;
 
-use flowmill::engine::Words;
+use flowmill::engine::{AdapterChoice, CountedWork, Engine, EngineOptions, KernelDesc, Recording, Words};
 use flowmill::env::{EnvArgs, EnvKernels, STATS_BYTES, load};
 use flowmill::simd::Isa;
 use flowmill::wgsl::{Program, ProgramOptions};
@@ -14,6 +14,53 @@ use flowmill::wgsl::{Program, ProgramOptions};
 const INVOCATIONS: u32 = 1024;
 /// Words of an invocation's state.
 const STATE: usize = 48;
+
+/// Nanoseconds for which this thread had a processor; where the system does not tell, those that have passed since `start`.
+fn thread_nanoseconds(start: Instant) -> f64 {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let told = told.and_then(|text| text.split(' ').next()?.parse().ok());
+    told.unwrap_or_else(|| start.elapsed().as_secs_f64() * 1e9)
+}
+
+/// Processor seconds of this process, where the system tells in hundredths.
+fn processor_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split(' ').skip(12).take(2);
+    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+/// Nanoseconds of all threads that the software driver needs for a state's stretch of steps.
+fn on_driver(case: &Case, bindings: &[String]) -> anyhow::Result<f64> {
+    let options = EngineOptions { adapter: AdapterChoice::Software, ..Default::default() };
+    let mut engine = Engine::new(&options)?;
+    let kernel = engine.kernel(&KernelDesc {
+        name: "timed".into(),
+        wgsl: case.wgsl.clone(),
+        bindings: bindings.to_vec(),
+        work: CountedWork::default(),
+        twin: None,
+    })?;
+    let mut recording = Recording::new();
+    let mut buffers = Vec::new();
+    for (name, words) in bindings.iter().zip(&case.buffers) {
+        let buffer = engine.buffer(name, 4 * words.len() as u64)?;
+        recording.upload(buffer, 0, bytemuck::cast_slice(words));
+        buffers.push(buffer);
+    }
+    engine.submit(&recording)?;
+    let mut recording = Recording::new();
+    for _ in 0..20 {
+        recording.dispatch(kernel, &buffers, &case.immediates, [INVOCATIONS / 64, 1, 1]);
+    }
+    engine.submit(&recording)?;
+    engine.wait()?;
+    let before = processor_seconds();
+    for _ in 0..10 {
+        engine.submit(&recording)?;
+        engine.wait()?;
+    }
+    Ok((processor_seconds() - before) * 1e9 / f64::from(200 * INVOCATIONS))
+}
 
 /// Numbers that repeat.
 struct Numbers(u32);
@@ -116,6 +163,10 @@ struct Case {
     bindings: Vec<String>,
     immediates: Vec<u8>,
     buffers: Vec<Vec<f32>>,
+    /// Dispatches of a round.
+    turns: usize,
+    /// Whether the software driver is timed as well.
+    driver: bool,
 }
 
 fn environment(name: &str) -> anyhow::Result<Case> {
@@ -131,7 +182,7 @@ fn environment(name: &str) -> anyhow::Result<Case> {
     let words = |bytes: u64| vec![0.0; (u64::from(INVOCATIONS) * bytes / 4) as usize];
     let buffers = vec![words(kernels.slot_bytes), words(u64::from(4 * (obs + act + 2))), words(STATS_BYTES)];
     let (name, wgsl, bindings) = (name.into(), kernels.step.wgsl, kernels.step.bindings);
-    Ok(Case { name, wgsl, bindings, immediates: args.bytes().to_vec(), buffers })
+    Ok(Case { name, wgsl, bindings, immediates: args.bytes().to_vec(), buffers, turns: 100, driver: false })
 }
 
 /// Steps of a model in a dispatch.
@@ -157,13 +208,17 @@ fn model(name: &str) -> anyhow::Result<Case> {
         bindings: kernel.bindings,
         immediates: words.iter().flat_map(|word| word.to_le_bytes()).collect(),
         buffers: vec![states, controls, vec![0.0]],
+        turns: 1,
+        driver: true,
     })
 }
 
+/// The system counts a thread's time in steps of milliseconds: only sums of many rounds say something.
 fn main() -> anyhow::Result<()> {
+    let start = Instant::now();
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<usize>());
     let operations = arguments.next().transpose()?.unwrap_or(6000);
-    let rounds = arguments.next().transpose()?.unwrap_or(20);
+    let rounds = arguments.next().transpose()?.unwrap_or(100);
     let state: Vec<f32> = (0..INVOCATIONS as usize * STATE).map(|i| (i as f32 * 0.37).sin()).collect();
     let cases = [
         environment("pendulum")?,
@@ -174,6 +229,8 @@ fn main() -> anyhow::Result<()> {
             bindings: vec!["state".into()],
             immediates: Vec::new(),
             buffers: vec![state],
+            turns: 1,
+            driver: false,
         },
         model("cheetah")?,
     ];
@@ -187,30 +244,35 @@ fn main() -> anyhow::Result<()> {
                 let program = Program::compile(&case.wgsl, &options)?;
                 let compiled = started.elapsed().as_secs_f64();
                 let (frame, buffers) = (program.frame(), case.buffers.clone());
-                programs.push((isa, interpreted, program, compiled, frame, buffers, f64::INFINITY));
+                programs.push((isa, interpreted, program, compiled, frame, buffers, 0.0));
             }
         }
         for _ in 0..rounds {
-            for (_, _, program, _, frame, buffers, best) in &mut programs {
+            for (_, _, program, _, frame, buffers, total) in &mut programs {
                 let views: Vec<Words<'_>> = buffers.iter_mut().map(|words| Words::of_floats(words)).collect();
-                let started = Instant::now();
-                program.run_all([INVOCATIONS / 64, 1, 1], &case.immediates, &views, frame);
-                *best = best.min(started.elapsed().as_secs_f64());
+                let before = thread_nanoseconds(start);
+                for _ in 0..case.turns {
+                    program.run_all([INVOCATIONS / 64, 1, 1], &case.immediates, &views, frame);
+                }
+                *total += thread_nanoseconds(start) - before;
             }
         }
-        for (isa, interpreted, program, compiled, _, buffers, best) in &programs {
+        for (isa, interpreted, program, compiled, _, buffers, total) in &programs {
             let (how, size) = (if *interpreted { "steps" } else { "machine code" }, program.instructions());
-            let each = best / f64::from(INVOCATIONS);
+            let each = total / ((rounds * case.turns) as f64 * f64::from(INVOCATIONS));
             println!(
                 "  {:8} {how:12}: {:9.1} ns an invocation, {size} instructions, {:.3} ns each, compiled in {:.1} ms",
                 isa.to_string(),
-                each * 1e9,
-                each * 1e9 / size as f64,
+                each,
+                each / size as f64,
                 compiled * 1e3
             );
             let differs =
                 buffers.iter().flatten().zip(programs[0].5.iter().flatten()).any(|(a, b)| a.to_bits() != b.to_bits());
             anyhow::ensure!(!differs, "the bytes differ");
+        }
+        if case.driver {
+            println!("  software driver      : {:9.1} ns an invocation, all threads", on_driver(case, &case.bindings)?);
         }
     }
     Ok(())

@@ -1,4 +1,5 @@
 //! Machine code of a list of instructions.
+#![allow(clippy::vec_box)] // the code has the addresses of accesses
 
 use std::collections::HashMap;
 
@@ -18,7 +19,7 @@ pub(super) const CALL_ROWS: i32 = 12;
 
 /// A label that one branch leads to, or several.
 enum Label {
-    One(Option<Snapshot>),
+    One(Option<Box<Snapshot>>),
     Several,
 }
 
@@ -26,7 +27,6 @@ pub(super) struct Emitter {
     pub registers: Registers,
     pub truths: Vec<bool>,
     /// Loads and stores; each has an address of its own, which is part of the code.
-    #[allow(clippy::vec_box)]
     pub accesses: Vec<Box<Access>>,
     inputs: Vec<Input>,
     assigned: Vec<bool>,
@@ -297,7 +297,7 @@ impl Emitter {
         r.done();
         r.release(mask);
         if let Some(Label::One(snapshot)) = self.labels.get_mut(&label) {
-            *snapshot = Some(r.snapshot());
+            *snapshot = Some(Box::new(r.snapshot()));
         }
         r.test(register);
         r.asm.jump_if_zero(label as usize);
