@@ -106,7 +106,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {{
             _ => format!("{a} - 0.25"),
         };
         // Kept from growing.
-        let value = if at % 4 == 0 { format!("clamp({value}, -1.5, 1.5)") } else { value };
+        let value = if at.is_multiple_of(4) { format!("clamp({value}, -1.5, 1.5)") } else { value };
         let _ = writeln!(text, "        let v{at} = {value};");
         names.push(format!("v{at}"));
     };
