@@ -28,7 +28,10 @@ pub(super) fn watch(env: &Environment, options: CheckOptions) -> Result<Watched,
     let kernels = EnvKernels::new(env)?;
     let compile = |desc: &crate::engine::KernelDesc| {
         let isa = Isa::detect();
-        Program::compile(&desc.wgsl, &ProgramOptions { bindings: &desc.bindings, isa, checked: Some(env.wgsl.len()) })
+        Program::compile(
+            &desc.wgsl,
+            &ProgramOptions { bindings: &desc.bindings, isa, checked: Some(env.wgsl.len()), interpreted: false },
+        )
     };
     let refused = |error: ProgramError| EnvError::Wgsl {
         path: env.wgsl_path(),
