@@ -136,10 +136,13 @@ impl Printer<'_> {
         }
         wanted.sort_unstable();
         for place in wanted {
-            let block = self.home(self.tape.depths[place as usize]);
-            let (name, text) = match self.node(place).op {
-                Op::Input(number) => self.inputs[number as usize].clone(),
-                _ => (self.fresh("t"), self.operation(place).0),
+            // Inputs are read where the arguments are.
+            let (block, name, text) = match self.node(place).op {
+                Op::Input(number) => {
+                    let (name, text) = self.inputs[number as usize].clone();
+                    (0, name, text)
+                }
+                _ => (self.home(self.tape.depths[place as usize]), self.fresh("t"), self.operation(place).0),
             };
             self.line_in(block, &format!("let {name} = {text};"));
             let kind = if self.node(place).op.is_mask() { "bool" } else { "f32" };
