@@ -5,6 +5,11 @@ use std::ops::Range;
 use naga::proc::Layouter;
 use naga::{ArraySize, Handle, Module, Scalar, Type, TypeInner};
 
+use super::catalogue::Environment;
+use super::compile::parse;
+use super::error::EnvError;
+use super::module::declarations;
+
 /// Where in the bytes of a `State` its members of type `f32` lie: numbers, vectors, and arrays of numbers.
 #[derive(Clone, Debug, Default)]
 pub struct StateFields {
@@ -13,8 +18,16 @@ pub struct StateFields {
 }
 
 impl StateFields {
+    /// Of an environment.
+    ///
+    /// # Errors
+    /// A program that does not parse.
+    pub fn of(env: &Environment) -> Result<Self, EnvError> {
+        Ok(Self::new(&parse(env, &declarations(env))?))
+    }
+
     /// Of the type that a module calls `State`; without one there are no members.
-    pub(super) fn new(module: &Module) -> Self {
+    fn new(module: &Module) -> Self {
         let mut fields = Self::default();
         let mut layouter = Layouter::default();
         let state = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("State"));

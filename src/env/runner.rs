@@ -8,7 +8,6 @@ use crate::wgsl::WgslTwin;
 use super::catalogue::Environment;
 use super::compile::{check_contract, compile, slot_bytes};
 use super::error::EnvError;
-use super::fields::StateFields;
 use super::inline::{StepFunction, step_function};
 use super::module::{BINDINGS, Entry, assemble};
 
@@ -133,8 +132,6 @@ pub struct EnvKernels {
     pub slot_bytes: u64,
     /// Bytes of the user's `State`, which an entry begins with; the rest is the running episode's bookkeeping.
     pub state_bytes: u64,
-    /// Where the members of the user's `State` lie in these bytes.
-    pub fields: StateFields,
 }
 
 impl EnvKernels {
@@ -176,7 +173,6 @@ impl EnvKernels {
             widths: (env.obs_dim() as u32, env.action_dim() as u32),
             slot_bytes,
             state_bytes,
-            fields: StateFields::new(&module),
         })
     }
 
