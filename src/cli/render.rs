@@ -131,7 +131,7 @@ fn scenes(figure: &Figure, episode: &Episode, name: &str) -> Result<Vec<Scene>, 
 }
 
 fn draw(figure: &Figure, episode: &Episode, scenes: &[Scene], size: (u32, u32)) -> Result<Vec<u8>, RenderError> {
-    let view = View::new(figure, scenes, f64::from(size.0) / f64::from(size.1));
+    let view = View::new(figure.direction(), figure.travels().as_ref(), scenes, f64::from(size.0) / f64::from(size.1));
     let picture = |index: usize| {
         let seconds = episode.steps_before(index) as f64 * episode.dt;
         let text = format!("{seconds:.2} s   return {:.2}", episode.return_before(index));

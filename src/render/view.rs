@@ -4,7 +4,6 @@ use std::f64::consts::PI;
 
 use glam::{DVec2, DVec3};
 
-use super::figure::Figure;
 use super::scene::{Role, Scene, Solid};
 use crate::physics::model::Shape;
 
@@ -59,17 +58,17 @@ pub struct View {
 }
 
 impl View {
-    /// For the scenes of an episode, with pictures of the given width over height. A camera that stands still sees whatever
-    /// moves in any of them, the targets, and a floor that is looked at from above.
-    pub fn new(figure: &Figure, scenes: &[Scene], aspect: f64) -> Self {
-        let direction = figure.direction();
+    /// For the scenes of an episode, with pictures of the given width over height. With a scene at `rest` the camera follows the
+    /// focus at a distance that suits that scene. One that stands still sees whatever moves in any scene, all targets, and a floor
+    /// that is looked at from above.
+    pub fn new(direction: Direction, rest: Option<&Scene>, scenes: &[Scene], aspect: f64) -> Self {
         let axes = direction.axes();
         let (mut bounds, mut followed, mut margin) = (Bounds::new(axes), DVec3::ZERO, MARGIN);
-        match (figure.travels(), direction) {
+        match (rest, direction) {
             (Some(rest), Direction::Side) => {
                 followed = DVec3::X;
                 margin = FOLLOWING;
-                bounds.add_all(&rest, rest.focus * followed, |solid| solid.role == Role::Moving);
+                bounds.add_all(rest, rest.focus * followed, |solid| solid.role == Role::Moving);
             }
             (Some(_), _) => {
                 followed = DVec3::ONE;
