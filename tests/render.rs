@@ -100,8 +100,10 @@ fn boxes_ellipsoids_and_cylinders_have_their_sizes_along_their_own_axes() {
         };
         let solid = Solid { shape, size, position: DVec3::ZERO, rotation, rgba: RED, role: Role::Moving };
         let found = extent(&picture(Direction::Top, &scene(&[solid])));
-        let (long, wide) = (100.0 / 1.1, 25.0 / 1.1);
-        // A cylinder's upper side is nearer than its axis, and looks larger.
+        // The upper edges of a cylinder's ends are nearer than its axis by 0.5 of 2.2 / tan(11.25 degrees), and look larger.
+        let distance = 2.2 / (std::f64::consts::PI / 16.0).tan();
+        let nearer = if shape == Shape::Cylinder { distance / (distance - 0.5) } else { 1.0 };
+        let (long, wide) = (100.0 / 1.1 * nearer, 25.0 / 1.1);
         assert!(near(found, [100.0 - wide, 100.0 + wide, 100.0 - long, 100.0 + long]), "{shape}: {found:?}");
     }
 }

@@ -42,6 +42,10 @@ const ANGLE: f64 = PI / 8.0;
 const MARGIN: f64 = 1.1;
 /// Room round a body that is followed: most of it is for legs that stretch and bodies that jump.
 const FOLLOWING: f64 = 1.4;
+/// Room where some of what must be seen is much nearer than the rest.
+const OBLIQUE: f64 = 1.3;
+/// A floor is seen whole from above where it is no larger than this many times what happens on it.
+const ARENA: f64 = 4.0;
 /// A smaller extent than this is not magnified.
 const SMALLEST: f64 = 1e-3;
 
@@ -59,8 +63,8 @@ pub struct View {
 
 impl View {
     /// For the scenes of an episode, with pictures of the given width over height. With a scene at `rest` the camera follows the
-    /// focus at a distance that suits that scene. One that stands still sees whatever moves in any scene, all targets, and a floor
-    /// that is looked at from above.
+    /// focus at a distance that suits that scene. One that stands still sees whatever moves in any scene, all targets, and from above
+    /// a floor that is not much larger.
     pub fn new(direction: Direction, rest: Option<&Scene>, scenes: &[Scene], aspect: f64) -> Self {
         let axes = direction.axes();
         let (mut bounds, mut followed, mut margin) = (Bounds::new(axes), DVec3::ZERO, MARGIN);
@@ -81,11 +85,16 @@ impl View {
             (None, _) => {
                 let walls = |solid: &Solid| solid.role == Role::Fixed && solid.shape != Shape::Plane;
                 scenes.iter().for_each(|scene| bounds.add_all(scene, DVec3::ZERO, |solid| solid.role != Role::Fixed));
+                if direction == Direction::Oblique {
+                    margin = OBLIQUE;
+                }
                 if let Some(scene) = scenes.first() {
                     bounds.add_all(scene, DVec3::ZERO, walls);
-                    let floor =
-                        scene.floor().filter(|_| direction != Direction::Side && !scene.solids.iter().any(walls));
-                    floor.into_iter().for_each(|floor| bounds.add_floor(floor));
+                    let arena = scene.floor().filter(|floor| {
+                        let wide = floor.size.truncate().max_element();
+                        direction == Direction::Top && wide < ARENA * bounds.half_sides().max_element()
+                    });
+                    arena.into_iter().for_each(|floor| bounds.add_floor(floor));
                 }
             }
         }
