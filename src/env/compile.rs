@@ -121,7 +121,7 @@ pub(super) fn compile(env: &Environment, text: &str) -> Result<Module, EnvError>
         spans.sort_by_key(|(span, _)| span.to_range().map_or(usize::MAX, |r| r.len()));
         located(env, text, &message, &spans)
     })?;
-    match crate::engine::lint(text).into_iter().next() {
+    match crate::engine::lint_parsed(&module, text).into_iter().next() {
         Some(finding) => {
             Err(EnvError::Wgsl { path: env.wgsl_path(), line: finding.line, column: 1, message: finding.message })
         }

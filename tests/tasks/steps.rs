@@ -38,11 +38,13 @@ fn step(engine: &mut Engine, env: &Environment, kernels: &EnvKernels, from: &[Ve
 /// Without its model's steps: what is left of a step are observation and reward.
 fn held(name: &str) -> Environment {
     let mut env = environment(name);
-    let step = "fn physics_advance(";
-    assert_eq!(env.physics.matches(step).count(), 1, "{name}");
-    env.physics = env.physics.replace(step, "fn unused(");
-    env.physics
-        .push_str("fn physics_advance(before: Physics, control: array<f32, NU>) -> Physics { return before; }\n");
+    let steps: Vec<&str> = ["physics_step", "physics_touch"].into_iter().filter(|f| env.physics.contains(f)).collect();
+    for function in steps {
+        let from = env.physics.find(&format!("fn {function}(p")).unwrap();
+        let body = from + env.physics[from..].find("{\n").unwrap();
+        let end = body + env.physics[body..].find("\n}\n").unwrap();
+        env.physics.replace_range(body..end, "{");
+    }
     env
 }
 
