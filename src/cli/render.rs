@@ -57,6 +57,11 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     if args.out.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("gif")) {
         return Err(Failure::Input(format!("`--out` is {}, expected a file that ends in .gif", args.out.display())));
     }
+    // Now, and not when everything is drawn.
+    if let Some(folder) = args.out.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        let message = format!("`--out` is {}, expected a folder `{}`", args.out.display(), folder.display());
+        return Err(Failure::Input(message));
+    }
     let path = PathBuf::from(&args.what);
     let is_run = path.is_file() || path.join("checkpoints").is_dir();
     let found = is_run.then(|| policy::find(&path)).transpose()?;

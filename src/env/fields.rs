@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use naga::proc::Layouter;
 use naga::{ArraySize, Handle, Module, Scalar, Type, TypeInner};
 
 use super::catalogue::Environment;
@@ -29,22 +28,20 @@ impl StateFields {
     /// Of the type that a module calls `State`; without one there are no members.
     fn new(module: &Module) -> Self {
         let mut fields = Self::default();
-        let mut layouter = Layouter::default();
-        let state = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("State"));
-        if let (Ok(()), Some((handle, _))) = (layouter.update(module.to_ctx()), state) {
-            fields.add(module, &layouter, handle, "", 0);
+        if let Some((handle, _)) = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("State")) {
+            fields.add(module, handle, "", 0);
         }
         fields
     }
 
-    fn add(&mut self, module: &Module, layouter: &Layouter, ty: Handle<Type>, path: &str, offset: usize) {
+    fn add(&mut self, module: &Module, ty: Handle<Type>, path: &str, offset: usize) {
         let scalar_bytes = Scalar::F32.width as usize;
         let count = match &module.types[ty].inner {
             TypeInner::Struct { members, .. } => {
                 for member in members {
                     let name = member.name.as_deref().unwrap_or_default();
                     let path = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
-                    self.add(module, layouter, member.ty, &path, offset + member.offset as usize);
+                    self.add(module, member.ty, &path, offset + member.offset as usize);
                 }
                 return;
             }

@@ -84,7 +84,7 @@ fn observe(state: State) -> array<f32, OBS_DIM> { return array<f32, OBS_DIM>(sta
         (&["render", &plain, "--out", &gif], "environment `counter` cannot be drawn"),
         (&["render", "no-such-thing", "--out", &gif], "no-such-thing"),
         (&["render", "pendulum", "--out", "x.png"], "`--out` is x.png, expected a file that ends in .gif"),
-        (&["render", "pendulum", "--steps", "2", "--out", &nowhere], "no/such/x.gif"),
+        (&["render", "pendulum", "--steps", "2", "--out", &nowhere], "no/such/x.gif, expected a folder"),
         (&["render", "pendulum", "--steps", "0", "--out", &gif], "`--steps` is 0, expected 1..=100000"),
         (&["render", "pendulum", "--size", "1x1", "--out", &gif], "`--size` is 1x1, expected two numbers in 64..=2048"),
         (&["render", "pendulum"], "--out"),
