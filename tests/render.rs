@@ -1,7 +1,9 @@
-//! Pictures of known scenes, and the file that an animation becomes.
+//! Pictures of known scenes, environments as scenes, and the file that an animation becomes.
 
+use flowmill::engine::{Engine, EngineOptions};
+use flowmill::env::{StateFields, load};
 use flowmill::physics::model::Shape;
-use flowmill::render::{Animation, Direction, Picture, Role, Scene, Solid, View};
+use flowmill::render::{Animation, Direction, Episode, Figure, Picture, Role, Scene, Solid, View};
 use glam::{DMat3, DVec3};
 
 const RED: [f64; 4] = [0.9, 0.2, 0.2, 1.0];
@@ -176,4 +178,51 @@ fn the_file_has_the_pictures_that_were_put_in_with_their_times_and_colours() {
         delays.push(frame.delay);
     }
     assert_eq!(delays, [4, 3, 4, 5]);
+}
+
+#[test]
+fn models_are_seen_from_where_they_move_and_followed_where_they_travel() {
+    let cases = [
+        ("hopper-hop", Direction::Side, true),
+        ("cartpole-swingup", Direction::Side, false),
+        ("ball-in-cup-catch", Direction::Side, false),
+        ("reacher-easy", Direction::Top, false),
+        ("point-maze-medium", Direction::Top, false),
+        ("fish-upright", Direction::Oblique, false),
+        ("quadcopter", Direction::Oblique, true),
+        ("pendulum", Direction::Side, false),
+        ("multigoal", Direction::Top, false),
+    ];
+    for (name, direction, travels) in cases {
+        let figure = Figure::new(&load(name).unwrap()).unwrap();
+        assert_eq!((figure.direction(), figure.travels().is_some()), (direction, travels), "{name}");
+    }
+}
+
+#[test]
+fn a_state_is_drawn_where_its_joints_and_its_goal_say() {
+    let environment = load("reacher-hard").unwrap();
+    let (figure, fields) = (Figure::new(&environment).unwrap(), StateFields::of(&environment).unwrap());
+    let options = EngineOptions { adapter: "cpu".parse().unwrap(), ..EngineOptions::default() };
+    let mut engine = Engine::new(&options).unwrap();
+    let mut heard = Vec::new();
+    let episode = Episode::random(&mut engine, &environment, (5, 3), |done| heard.push(done)).unwrap();
+    // Steps of 0.02 s, every second of which is drawn, and the last.
+    assert_eq!((episode.every, episode.rewards.len(), heard), (2, 5, vec![0, 2, 4, 5]));
+    assert_eq!([0, 1, 2, 3].map(|state| episode.steps_before(state)), [0, 2, 4, 5]);
+    for state in &episode.states {
+        let number = |path: &str, k: usize| f64::from(fields.read(state, path).unwrap()[k]);
+        let scene = figure.scene(state).unwrap();
+        let target = scene.solids.iter().find(|solid| solid.role == Role::Mark).unwrap();
+        let goal = DVec3::new(number("goal", 0), number("goal", 1), 0.01);
+        assert!(target.position.distance(goal) < 1e-9 && target.size.x == 0.015, "{target:?}");
+        // Two links of 0.12 m from the origin.
+        let (shoulder, wrist) = (number("physics.qpos", 0), number("physics.qpos", 1));
+        let (first, second) = (DVec3::X.rotate_z(shoulder), DVec3::X.rotate_z(shoulder + wrist));
+        let finger = scene.solids.iter().rfind(|solid| solid.role == Role::Moving).unwrap();
+        assert!(finger.position.distance((first + second) * 0.12 + DVec3::Z * 0.01) < 1e-9, "{finger:?}");
+    }
+    let mut broken = episode.states[0].clone();
+    broken[..4].copy_from_slice(&f32::NAN.to_ne_bytes());
+    assert!(figure.scene(&broken).is_none(), "an angle that is no number");
 }

@@ -100,8 +100,8 @@ impl From<ReportError> for Failure {
 impl From<RenderError> for Failure {
     fn from(error: RenderError) -> Self {
         match error {
-            RenderError::Env(error) => error.into(),
-            RenderError::Train(error) => error.into(),
+            RenderError::Env(error) => (*error).into(),
+            RenderError::Train(error) => (*error).into(),
             RenderError::Unknown(_) => Self::Input(error.to_string()),
             RenderError::NotFinite { .. } | RenderError::Drawing(_) => Self::Run(error.to_string()),
         }

@@ -24,11 +24,12 @@ pub struct Figure {
 
 #[derive(Debug, Clone)]
 enum Kind {
-    /// `physics.qpos` is the model's configuration; `goal`, where the state has one, its target's position.
+    /// `physics.qpos` is the model's configuration; `goal`, where the state has one, its target's position; the constant `RADIUS`
+    /// that target's.
     Model { model: Box<Model>, direction: Direction },
     /// `position` is that of a point among goals, within half sides of a box.
     Point { half_sides: [f64; 2], goals: Vec<[f32; 2]> },
-    /// `angle` is that of a rod from upright.
+    /// `angle` is that of a rod from upright, the constant `LENGTH` its length.
     Rod { length: f64 },
 }
 
@@ -40,8 +41,17 @@ impl Figure {
     pub fn new(env: &Environment) -> Result<Self, RenderError> {
         let (manifest, fields) = (&env.manifest, StateFields::of(env)?);
         let width = |path: &str| fields.width(path);
+        let constant = |name: &str| {
+            let value = manifest.constants.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+            let value = value.map(|value| match value {
+                Constant::Float(x) => *x,
+                Constant::Integer(i) => *i as f64,
+            });
+            value.filter(|x| *x > 0.0)
+        };
         let kind = match env.model()? {
-            Some(model) if width("physics.qpos") == Some(model.nq()) => {
+            Some(mut model) if width("physics.qpos") == Some(model.nq()) => {
+                model::set_target(&mut model, width("goal").is_some(), constant("RADIUS"));
                 let direction = model::direction(&model);
                 Kind::Model { model: Box::new(model), direction }
             }
@@ -49,14 +59,7 @@ impl Figure {
                 let half = |entry: usize| f64::from(manifest.observation[entry].high).min(100.0);
                 Kind::Point { half_sides: [half(0), half(1)], goals: manifest.evaluation.goals.clone() }
             }
-            None if width("angle") == Some(1) => {
-                let length = manifest.constants.iter().find_map(|(name, value)| match (name.as_str(), value) {
-                    ("LENGTH", Constant::Float(length)) => Some(*length),
-                    ("LENGTH", Constant::Integer(length)) => Some(*length as f64),
-                    _ => None,
-                });
-                Kind::Rod { length: length.filter(|length| *length > 0.0).unwrap_or(1.0) }
-            }
+            None if width("angle") == Some(1) => Kind::Rod { length: constant("LENGTH").unwrap_or(1.0) },
             _ => return Err(RenderError::Unknown(manifest.name.clone())),
         };
         Ok(Self { kind, fields })

@@ -45,8 +45,20 @@ pub enum RenderError {
     Drawing(String),
     /// The environment.
     #[error(transparent)]
-    Env(#[from] EnvError),
+    Env(Box<EnvError>),
     /// The rollout.
     #[error(transparent)]
-    Train(#[from] TrainError),
+    Train(Box<TrainError>),
+}
+
+impl From<EnvError> for RenderError {
+    fn from(error: EnvError) -> Self {
+        Self::Env(Box::new(error))
+    }
+}
+
+impl From<TrainError> for RenderError {
+    fn from(error: TrainError) -> Self {
+        Self::Train(Box::new(error))
+    }
 }

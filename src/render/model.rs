@@ -55,6 +55,16 @@ pub(super) fn scene(model: &Model, qpos: &[f64], target: Option<DVec3>) -> Scene
     scene
 }
 
+/// Makes the target what the task says: as large as its radius, and not to be seen where the task has neither that nor a goal.
+pub(super) fn set_target(model: &mut Model, goal: bool, radius: Option<f64>) {
+    let Some(site) = model.sites.iter_mut().find(|site| site.name == TARGET) else { return };
+    match radius {
+        Some(radius) if site.shape == Shape::Sphere => site.size.x = radius,
+        None if !goal => site.rgba = None,
+        _ => {}
+    }
+}
+
 /// Where a target with two coordinates is: in the plane that the model moves in, at the height or depth that the file gives.
 pub(super) fn target(model: &Model, direction: Direction, goal: &[f32]) -> Option<DVec3> {
     let drawn = model.sites.iter().find(|site| site.name == TARGET).map_or(DVec3::ZERO, |site| site.frame.position);
