@@ -12,7 +12,7 @@ const PALETTE: [[f64; 4]; 4] =
     [[0.26, 0.47, 0.72, 1.0], [0.9, 0.55, 0.2, 1.0], [0.86, 0.36, 0.3, 1.0], [0.35, 0.6, 0.45, 1.0]];
 const FLOOR: [f64; 4] = [0.86, 0.88, 0.9, 1.0];
 const STRING: [f64; 4] = [0.35, 0.4, 0.48, 1.0];
-/// Radius of a tendon's line over the model's mean size.
+/// Radius of a tendon's line.
 const STRING_RADIUS: f64 = 0.002;
 /// The site that a task moves.
 const TARGET: &str = "target";

@@ -79,7 +79,7 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// The height of the highest horizontal floor, if there is one.
+    /// Its floor, if there is one.
     pub fn floor(&self) -> Option<&Solid> {
         self.solids.iter().find(|solid| solid.shape == Shape::Plane)
     }
