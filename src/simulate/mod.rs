@@ -1,5 +1,7 @@
 //! Rolls a model under given controls on an adapter: many states at once, several steps a dispatch.
 
+mod roll;
+
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -7,6 +9,7 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::engine::{BufferId, CountedWork, Engine, EngineError, KernelDesc, KernelId, Recording};
 use crate::physics::model::Model;
+use crate::physics::rollout::NotFinite;
 use crate::physics::wgsl::{Extent, TooManyContacts, module};
 use crate::wgsl::WgslTwin;
 
@@ -19,6 +22,9 @@ pub enum SimulateError {
     /// The adapter refused, or failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// A state left the numbers.
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
 }
 
 /// Invocations of a workgroup, one a state.
