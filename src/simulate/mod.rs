@@ -114,6 +114,13 @@ impl Simulator {
         recording.upload(self.states, 0, bytemuck::cast_slice(&words));
     }
 
+    /// Sets all states, and counters, to those of another simulator of the same model and count.
+    pub fn record_copy(&self, recording: &mut Recording, from: &Self) {
+        let [nq, nv, _] = self.sizes;
+        let bytes = u64::from(self.count) * (nq + 2 * nv + 2) as u64 * 4;
+        recording.copy((from.states, 0), (self.states, 0), bytes);
+    }
+
     /// Sets the controls of a stretch: `[steps][count][nu]`.
     pub fn record_controls(&self, recording: &mut Recording, controls: &[f32]) {
         let mut words = Vec::with_capacity(controls.len());

@@ -10,6 +10,8 @@ the largest difference of a list of numbers over its largest entry (at least 1e-
 accelerations that cancel in it; with Runge-Kutta's rule it is what the velocities changed by, over the time step. Next states in f32 are told by the
 difference itself. Then
 `flowmill simulate` rolls dm_control's models, and its paths are held against MuJoCo's. Exit code 1 where a bound is broken.
+
+    v/bin/python tests/reference/parity.py --million            # counters of the solver over a million steps of each model
 """
 
 import argparse
@@ -113,7 +115,7 @@ def random_states(m, count, rng):
 
 def trajectories(options, folder):
     """Paths of dm_control's own models by `flowmill simulate`."""
-    heads = ["model", "computed by", "10 steps: median", "largest", f"{STEPS} steps: median", "largest", "means", "quantiles"]
+    heads = ["model", "computed by", "10 steps: median", "largest", f"{STEPS} steps: median", "largest", "starts within 1e-4", "means", "quantiles"]
     print("\n| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
     file = lambda name: os.path.join(folder, name)
     for name in SUITE:
@@ -133,6 +135,7 @@ def trajectories(options, folder):
             for steps in (10, STEPS):
                 error = np.abs(got - want)[:, :steps].max(axis=(1, 2))
                 cells += [f"{np.median(error):.0e}", f"{error.max():.0e}"]
+            cells.append(f"{(error < 1e-4).sum()} of {ENSEMBLE}")
             # Ends as a distribution: how far means and quantiles are apart, over the deviation of each coordinate.
             a, b = got[:, -1], want[:, -1]
             quantiles = [np.quantile(x, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0) for x in (a, b)]
@@ -140,16 +143,37 @@ def trajectories(options, folder):
             print("| " + " | ".join(cells) + " |", flush=True)
 
 
+def million(options, folder):
+    """A million steps of each model of envs/models under random controls, from its own configuration at rest."""
+    heads = ["model"] + [f"{what}, {adapter}" for adapter in options.adapters for what in ("most Newton steps", "not converged")]
+    print("\n| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
+    controls, out = os.path.join(folder, "u.npy"), os.path.join(folder, "out.npz")
+    for name in MODELS:
+        path = os.path.join(ROOT, "envs", "models", f"{name}.xml")
+        m = mujoco.MjModel.from_xml_path(path)
+        draws = np.random.default_rng(13).uniform(-1, 1, (1000, 200, m.nu)).astype(np.float32)
+        np.save(controls, np.repeat(draws, 5, axis=1))
+        cells = [name]
+        for adapter in options.adapters:
+            command = [os.path.join(options.target, "flowmill"), "simulate", path, "--controls", controls, "--adapter", adapter, "--out", out, "--json"]
+            found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+            cells += [str(found["most_iterations"]), str(found["not_converged"])]
+        print("| " + " | ".join(cells) + " |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--adapters", nargs="*", default=["cpu", "software"], help="adapters of flowmill (cpu software)")
     parser.add_argument("--states", type=int, default=24, help="states of each model (24)")
     parser.add_argument("--target", default=os.path.join(ROOT, "target", "release"), help="where cargo has put the programs")
+    parser.add_argument("--million", action="store_true", help="a million steps of each model under random controls, and nothing else")
     options = parser.parse_args()
     options.target = os.path.abspath(options.target)
     folder = tempfile.mkdtemp()
     os.chdir(folder)  # MuJoCo writes its log into the working directory
     print(f"MuJoCo {mujoco.__version__}")
+    if options.million:
+        return million(options, folder)
     holds = stages_table(options, folder)
     trajectories(options, folder)
     if not holds:
