@@ -10,5 +10,7 @@ mod common;
 mod device;
 #[path = "environments/files.rs"]
 mod files;
+#[path = "environments/physics.rs"]
+mod physics;
 #[path = "environments/twins.rs"]
 mod twins;

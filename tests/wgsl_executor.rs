@@ -12,6 +12,8 @@ mod constructs;
 mod environments;
 #[path = "wgsl/fuzz.rs"]
 mod fuzz;
+#[path = "wgsl/native.rs"]
+mod native;
 #[path = "wgsl/refusals.rs"]
 mod refusals;
 #[path = "wgsl/run.rs"]

@@ -119,7 +119,7 @@ pub fn quadruped_widths() -> Result<Environment, EnvError> {
     table.insert("action".into(), channels(12));
     let folder = PathBuf::from("quadruped-widths");
     let manifest = Manifest::from_table(&folder.join("env.toml"), &table)?;
-    Ok(Environment { folder, manifest, wgsl: widths(), presets: Table::new() })
+    Ok(Environment { folder, manifest, wgsl: widths(), physics: String::new(), presets: Table::new() })
 }
 
 /// Without a loop, so that a step is light enough to run inside a rollout's kernel.

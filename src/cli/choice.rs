@@ -59,7 +59,7 @@ impl Choice<'_> {
             overrides.labels.push(format!("{algorithm}.{key}={value}"));
             overrides.algorithm.push((key.to_string(), Setting::Integer(*value)));
         }
-        let origin = environment.folder.join("train.toml").display().to_string();
+        let origin = environment.presets_path().display().to_string();
         let file = Layer { origin, table: environment.presets.clone() };
         let flat: Vec<(String, String, Setting)> =
             overrides.algorithm.iter().map(|(k, v)| (algorithm.clone(), k.clone(), v.clone())).collect();

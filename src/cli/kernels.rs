@@ -79,7 +79,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// Generated kernels, those of the environment, and the handwritten ones.
 fn modules(args: &Args) -> Result<Vec<KernelDesc>, Failure> {
     let environment = load(&args.env)?;
-    let origin = environment.folder.join("train.toml").display().to_string();
+    let origin = environment.presets_path().display().to_string();
     let file = Layer { origin, table: environment.presets.clone() };
     let overrides = args.set.iter().map(|text| parse_override(text, &args.algo)).collect::<Result<Vec<_>, _>>()?;
     let algorithm = Algorithm::resolve(&args.algo, &args.preset, &file, &overrides)?;

@@ -1,6 +1,6 @@
 //! What naga's validation accepts and a kernel must not do: barriers that not everyone reaches, float atomics.
 
-use naga::{AddressSpace, BuiltIn, Span};
+use naga::{AddressSpace, BuiltIn, Module, Span};
 use serde::Serialize;
 
 use super::module;
@@ -42,10 +42,15 @@ pub fn lint(wgsl: &str) -> Vec<LintFinding> {
         Ok(module) => module,
         Err(error) => return vec![LintFinding { line: 1, kind: LintKind::NotParsed, message: error.0 }],
     };
+    lint_parsed(&module, wgsl)
+}
+
+/// [`lint`] of a module that was parsed from this text already, which takes long for a large one.
+pub fn lint_parsed(module: &Module, wgsl: &str) -> Vec<LintFinding> {
     let line = |span: Span| span.location(wgsl).line_number;
     let mut findings = Vec::new();
-    for barrier in divergent_barriers(&module) {
-        let (at, source) = (line(barrier.cause.span), describe(&module, barrier.cause.source));
+    for barrier in divergent_barriers(module) {
+        let (at, source) = (line(barrier.cause.span), describe(module, barrier.cause.source));
         let (kind, place) = match barrier.cause.divider {
             Divider::Branch => (LintKind::BarrierInBranch, format!("under the condition of line {at}")),
             Divider::Loop => (LintKind::BarrierInLoop, format!("in a loop that the condition of line {at} leaves")),

@@ -27,7 +27,7 @@ pub use cpu::Words;
 pub use error::EngineError;
 pub use handle::{Engine, EngineOptions};
 pub use kernel::{Call, HostKernel, KernelDesc, Tiles, Twin};
-pub use lint::{LintFinding, LintKind, lint};
+pub use lint::{LintFinding, LintKind, lint, lint_parsed};
 pub use module::ModuleError;
 pub use profile::{DispatchSpan, HostSpan, HostTask, KernelTime, Profile, Timing};
 pub use recording::{BufferId, Command, Dispatch, KernelId, Recording, Span, Ticket};

@@ -8,6 +8,7 @@ use toml::Table;
 use super::error::{EnvError, nearest};
 use super::manifest::Manifest;
 use super::section::parse_file;
+use crate::physics::model::Model;
 
 /// An environment as read from its folder; not compiled yet (see [`EnvKernels`](super::EnvKernels)).
 #[derive(Clone, PartialEq, Debug)]
@@ -18,6 +19,8 @@ pub struct Environment {
     pub manifest: Manifest,
     /// `env.wgsl`, unchanged.
     pub wgsl: String,
+    /// What the model of `[physics]` adds to the program, as WGSL; empty without one.
+    pub physics: String,
     /// `train.toml`: algorithm -> preset -> keys. Empty where there is no such file.
     pub presets: Table,
 }
@@ -25,12 +28,19 @@ pub struct Environment {
 impl Environment {
     /// Reads the environment of a folder.
     pub fn read(folder: &Path) -> Result<Self, EnvError> {
-        let manifest = Manifest::read(&folder.join("env.toml"))?;
-        let path = folder.join("env.wgsl");
-        let wgsl = std::fs::read_to_string(&path).map_err(|source| EnvError::Io { path, source })?;
-        let path = folder.join("train.toml");
-        let presets = if path.exists() { parse_presets(&path)? } else { Table::new() };
-        Ok(Self { folder: folder.to_path_buf(), manifest, wgsl, presets })
+        let path = folder.join("env.toml");
+        let manifest = Manifest::read(&path)?;
+        let physics = manifest.physics.as_ref().map(|physics| physics.module(&path, manifest.dt)).transpose()?;
+        let (wgsl, presets) = (String::new(), Table::new());
+        let mut env =
+            Self { folder: folder.to_path_buf(), manifest, wgsl, physics: physics.unwrap_or_default(), presets };
+        let path = env.wgsl_path();
+        env.wgsl = std::fs::read_to_string(&path).map_err(|source| EnvError::Io { path, source })?;
+        let path = env.presets_path();
+        if path.exists() {
+            env.presets = parse_presets(&path)?;
+        }
+        Ok(env)
     }
 
     /// Width of the observation.
@@ -45,7 +55,30 @@ impl Environment {
 
     /// Path of `env.wgsl`.
     pub fn wgsl_path(&self) -> PathBuf {
-        self.folder.join("env.wgsl")
+        self.file("env.wgsl")
+    }
+
+    /// Path of `train.toml`, which need not exist.
+    pub fn presets_path(&self) -> PathBuf {
+        self.file("train.toml")
+    }
+
+    /// A file of the folder; of a variant that lacks it, that of the environment it is a variant of.
+    fn file(&self, name: &str) -> PathBuf {
+        let own = self.folder.join(name);
+        match &self.manifest.variant_of {
+            Some(base) if !own.exists() => base.join(name),
+            _ => own,
+        }
+    }
+
+    /// The compiled model of `[physics]`, where there is one.
+    ///
+    /// # Errors
+    /// As [`PhysicsSection::compile`](super::PhysicsSection::compile).
+    pub fn model(&self) -> Result<Option<Model>, EnvError> {
+        let file = self.folder.join("env.toml");
+        self.manifest.physics.as_ref().map(|physics| physics.compile(&file)).transpose()
     }
 
     /// The keys of a preset of an algorithm, such as `("policyflow", "released")`.
@@ -54,7 +87,7 @@ impl Environment {
         presets.and_then(|presets| presets.get(name)).and_then(toml::Value::as_table).ok_or_else(|| {
             let known: Vec<String> = presets.map(|p| p.keys().cloned().collect()).unwrap_or_default();
             EnvError::Preset {
-                path: self.folder.join("train.toml"),
+                path: self.presets_path(),
                 algorithm: algorithm.to_string(),
                 name: name.to_string(),
                 nearest: nearest(name, known.iter().map(String::as_str)),

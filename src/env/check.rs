@@ -140,7 +140,7 @@ fn action_value(channel: &Channel, actions: Actions, key: Key, [step, row, lane]
 }
 
 /// Looks at start states: do they depend on the environment and on the seed, are they alike twice, and does a step
-/// change them?
+/// change them? Does an episode that follows another one begin anew?
 fn probe_resets(
     engine: &mut Engine,
     env: &Environment,
@@ -148,19 +148,20 @@ fn probe_resets(
     options: CheckOptions,
 ) -> Result<Vec<Finding>, EnvError> {
     let args = EnvArgs::training(env, options.num_envs, options.seed);
-    let mut start = |args: EnvArgs, step: bool| -> Result<Vec<Vec<u8>>, EnvError> {
+    let mut start = |args: EnvArgs, step: Option<EnvArgs>| -> Result<Vec<Vec<u8>>, EnvError> {
         let mut recording = Recording::new();
         batch.record_reset(&mut recording, args);
-        if step {
+        if let Some(args) = step {
             batch.record_actions(&mut recording, &action_table(env, options, Actions::Random, 0, 1));
-            batch.record_step(&mut recording, 0, EnvArgs { auto_reset: 0, ..args });
+            batch.record_step(&mut recording, 0, args);
         }
         engine.submit(&recording)?;
         batch.read_states(engine)
     };
-    let states = start(args, false)?;
-    let other_seed = start(EnvArgs { seed_lo: args.seed_lo ^ 0x5bd1_e995, ..args }, false)?;
-    let stepped = start(args, true)?;
+    let states = start(args, None)?;
+    let other_seed = start(EnvArgs { seed_lo: args.seed_lo ^ 0x5bd1_e995, ..args }, None)?;
+    let stepped = start(args, Some(EnvArgs { auto_reset: 0, ..args }))?;
+    let restarted = start(args, Some(EnvArgs { horizon: 1, ..args }))?;
 
     let mut findings = Vec::new();
     let all_alike = states.iter().all(|s| *s == states[0]);
@@ -173,6 +174,8 @@ fn probe_resets(
     }
     if states == stepped {
         findings.push(Finding::Frozen { actions: Actions::Random });
+    } else if stepped == restarted {
+        findings.push(Finding::GoesOn);
     }
     Ok(findings)
 }

@@ -8,12 +8,12 @@ use naga::{Handle, Module, Span, Type, TypeInner};
 use super::catalogue::Environment;
 use super::error::EnvError;
 use super::inline::{Operations, operations};
-use super::module::declarations;
+use super::module::{Starts, declarations};
 
 /// What the user's functions look like, checked before anything is built around them.
 pub(super) struct Contract {
-    /// `reset_evaluation` if the file defines it, else `reset`.
-    pub evaluation: &'static str,
+    /// What the file defines.
+    pub starts: Starts,
     /// See [`operations`].
     pub operations: Option<Operations>,
 }
@@ -31,12 +31,16 @@ pub(super) fn check_contract(env: &Environment) -> Result<Contract, EnvError> {
     check_function(env, &text, &module, "reset", &["Random".to_string()], "State")?;
     check_function(env, &text, &module, "step", &step, "StepResult")?;
     check_function(env, &text, &module, "observe", &["State".to_string()], &observation)?;
-    let operations = operations(&module);
-    if module.functions.iter().all(|(_, f)| f.name.as_deref() != Some("reset_evaluation")) {
-        return Ok(Contract { evaluation: "reset", operations });
+    let defines = |name: &str| module.functions.iter().any(|(_, f)| f.name.as_deref() == Some(name));
+    let starts = Starts {
+        evaluation: if defines("reset_evaluation") { "reset_evaluation" } else { "reset" },
+        restart: defines("restart"),
+    };
+    check_function(env, &text, &module, starts.evaluation, &["Random".to_string()], "State")?;
+    if starts.restart {
+        check_function(env, &text, &module, "restart", &["State".to_string(), "Random".to_string()], "State")?;
     }
-    check_function(env, &text, &module, "reset_evaluation", &["Random".to_string()], "State")?;
-    Ok(Contract { evaluation: "reset_evaluation", operations })
+    Ok(Contract { starts, operations: operations(&module, starts.restart) })
 }
 
 /// A refusal at a byte of the user's file, in one line.
@@ -117,7 +121,7 @@ pub(super) fn compile(env: &Environment, text: &str) -> Result<Module, EnvError>
         spans.sort_by_key(|(span, _)| span.to_range().map_or(usize::MAX, |r| r.len()));
         located(env, text, &message, &spans)
     })?;
-    match crate::engine::lint(text).into_iter().next() {
+    match crate::engine::lint_parsed(&module, text).into_iter().next() {
         Some(finding) => {
             Err(EnvError::Wgsl { path: env.wgsl_path(), line: finding.line, column: 1, message: finding.message })
         }
@@ -208,6 +212,7 @@ fn check_function(
     let names = match name {
         "step" => vec!["state", "action", "random"],
         "observe" => vec!["state"],
+        "restart" => vec!["state", "random"],
         _ => vec!["random"],
     };
     let parameters: Vec<String> = names.iter().zip(arguments).map(|(n, a)| format!("{n}: {a}")).collect();

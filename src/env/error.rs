@@ -62,6 +62,9 @@ pub enum EnvError {
         /// All presets of the algorithm.
         known: Vec<String>,
     },
+    /// The model of `[physics]` is not accepted.
+    #[error(transparent)]
+    Model(#[from] crate::physics::mjcf::MjcfError),
     /// The device failed while environments ran on it.
     #[error(transparent)]
     Engine(#[from] crate::engine::EngineError),

@@ -7,6 +7,7 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Block, Expression, Function, Handle, Module, ScalarKind, Statement, TypeInner};
 
 use super::catalogue::Environment;
+use super::compile::Contract;
 use super::module::{ARGS_MEMBERS, BINDINGS, STEP_FUNCTION, step_module};
 use crate::engine::Twin;
 use crate::wgsl::WgslTwin;
@@ -32,7 +33,7 @@ pub struct StepFunction {
     pub iterations: u32,
     /// Operations of a call at most.
     pub operations: u64,
-    /// Functions and types that `env.wgsl` declares.
+    /// Functions and types that `env.wgsl` and its model's text declare.
     pub declared: Vec<String>,
     twin: WgslTwin,
 }
@@ -47,17 +48,17 @@ impl StepFunction {
 /// The step, if the environment is light: few operations, no loops (their length is not known here), and no private
 /// variables (they would keep their values from step to step).
 /// `twin` is that of the kernel that makes one step.
-pub(super) fn step_function(env: &Environment, operations: Option<Operations>, twin: WgslTwin) -> Option<StepFunction> {
-    let operations = operations.map(|operations| operations.all).filter(|all| *all <= LIGHT)?;
+pub(super) fn step_function(env: &Environment, contract: &Contract, twin: WgslTwin) -> Option<StepFunction> {
+    let operations = contract.operations.map(|operations| operations.all).filter(|all| *all <= LIGHT)?;
     Some(StepFunction {
-        wgsl: step_module(env),
+        wgsl: step_module(env, contract.starts),
         bindings: BINDINGS.map(String::from).to_vec(),
         members: ARGS_MEMBERS,
         name: STEP_FUNCTION,
         // Written, and looked at for what is not finite.
         iterations: 2 * env.obs_dim() as u32,
         operations,
-        declared: declared(&env.wgsl),
+        declared: declared(&[env.wgsl.as_str(), &env.physics].concat()),
         twin,
     })
 }
@@ -80,8 +81,9 @@ pub(super) struct Operations {
 }
 
 /// Operations in the text, one for each component of their results, counted as often as their function is called. `None`
-/// where the text does not tell: there are loops, or private variables.
-pub(super) fn operations(module: &Module) -> Option<Operations> {
+/// where the text does not tell: there are loops, or private variables. `restart` says that episodes begin anew with that function.
+pub(super) fn operations(module: &Module, restart: bool) -> Option<Operations> {
+    let start = if restart { "restart" } else { "reset" };
     if module.global_variables.iter().any(|(_, variable)| variable.space == AddressSpace::Private) {
         return None;
     }
@@ -95,7 +97,7 @@ pub(super) fn operations(module: &Module) -> Option<Operations> {
     };
     // The observation after a reset is another one.
     Some(Operations {
-        all: sum(false, &["step", "observe", "reset", "observe"])?,
+        all: sum(false, &["step", "observe", start, "observe"])?,
         float: sum(true, &["step", "observe"])?,
     })
 }
@@ -174,7 +176,7 @@ mod tests {
         fn step(state: ptr<function, State>) -> f32 { BODY return 0.0; }";
 
     fn counted(body: &str) -> Option<(u64, u64)> {
-        let counted = operations(&naga::front::wgsl::parse_str(&HEAD.replace("BODY", body)).unwrap());
+        let counted = operations(&naga::front::wgsl::parse_str(&HEAD.replace("BODY", body)).unwrap(), false);
         counted.map(|counted| (counted.all, counted.float))
     }
 
@@ -187,7 +189,8 @@ mod tests {
         assert_eq!(counted("for (var i = 0u; i < 3u; i++) { (*state).x = half((*state).x); }"), None);
         assert_eq!(
             operations(
-                &naga::front::wgsl::parse_str(&format!("var<private> p: f32; {HEAD}").replace("BODY", "")).unwrap()
+                &naga::front::wgsl::parse_str(&format!("var<private> p: f32; {HEAD}").replace("BODY", "")).unwrap(),
+                false
             ),
             None
         );

@@ -1,10 +1,11 @@
 //! `env.toml`: what an environment is called, what the policy sees and does, and the constants of its program.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::error::EnvError;
+use super::error::{EnvError, nearest};
+use super::physics::PhysicsSection;
 use super::section::{Section, number, parse_file};
 
 /// One entry of the observation or of the action.
@@ -61,6 +62,10 @@ pub struct Manifest {
     pub constants: Vec<(String, Constant)>,
     /// How it is evaluated.
     pub evaluation: Evaluation,
+    /// The model that it moves, where it has one.
+    pub physics: Option<PhysicsSection>,
+    /// The folder of the environment that this one is a variant of: what its own folder lacks is taken from there.
+    pub variant_of: Option<PathBuf>,
 }
 
 /// Longest allowed episode.
@@ -68,7 +73,7 @@ pub const MAX_HORIZON: u32 = 1_000_000;
 /// Most entries of an observation or an action.
 pub const MAX_CHANNELS: usize = 512;
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "name",
     "description",
     "licence",
@@ -80,12 +85,44 @@ const KEYS: [&str; 11] = [
     "random_lanes",
     "constants",
     "evaluation",
+    "physics",
+    "variant_of",
 ];
 
 impl Manifest {
-    /// Reads and checks an `env.toml`.
+    /// Reads and checks an `env.toml`. A variant's has the keys in which it differs; the others, and those of its tables, are taken
+    /// from the environment that it names.
     pub fn read(path: &Path) -> Result<Self, EnvError> {
-        Self::from_table(path, &parse_file(path)?)
+        let own = parse_file(path)?;
+        let Some(named) = own.get("variant_of") else { return Self::from_table(path, &own) };
+        let refused = |expected: &str| {
+            let message = format!("`variant_of` is {named}, expected {expected}");
+            EnvError::File { path: path.to_path_buf(), message }
+        };
+        let named = named.as_str().ok_or_else(|| refused("the folder of an environment"))?;
+        let folder = path.parent().unwrap_or(Path::new("")).join(named);
+        let base_path = folder.join("env.toml");
+        let mut table = parse_file(&base_path)?;
+        if table.contains_key("variant_of") {
+            return Err(refused("an environment that is no variant itself"));
+        }
+        let base = Self::from_table(&base_path, &table)?;
+        let constants = own.get("constants").and_then(Value::as_table);
+        for name in constants.into_iter().flat_map(Table::keys) {
+            let known = base.constants.iter().map(|(known, _)| known.as_str());
+            if known.clone().all(|known| known != name) {
+                let hint = nearest(name, known).map(|known| format!(", did you mean `{known}`?")).unwrap_or_default();
+                let message = format!("`constants.{name}`: {} has no such constant{hint}", base_path.display());
+                return Err(EnvError::File { path: path.to_path_buf(), message });
+            }
+        }
+        let own_model = own.get("physics").is_some_and(|physics| physics.get("model").is_some());
+        merge(&mut table, own);
+        let mut manifest = Self::from_table(path, &table)?;
+        if let (Some(physics), Some(base), false) = (&mut manifest.physics, base.physics, own_model) {
+            physics.model = base.model;
+        }
+        Ok(Self { variant_of: Some(folder), ..manifest })
     }
 
     /// Checks a parsed `env.toml`; `path` is for messages.
@@ -112,7 +149,21 @@ impl Manifest {
             random_lanes: top.integer("random_lanes", 0..=65536, None)?,
             constants: constants(&top)?,
             evaluation: evaluation(path, &top, horizon)?,
+            physics: PhysicsSection::read(path, &top)?,
+            variant_of: None,
         })
+    }
+}
+
+/// Puts `over` on top of `table`, key by key where both have a table.
+fn merge(table: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (table.get_mut(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => merge(below, above),
+            (_, value) => {
+                table.insert(key, value);
+            }
+        }
     }
 }
 

@@ -18,9 +18,17 @@ pub enum Entry {
     Step,
 }
 
-/// The module of one kernel: user's text, constants, random numbers, runner. `evaluation` is the function that starts
-/// an evaluation, `reset_evaluation` or `reset`.
-pub fn assemble(env: &Environment, entry: Entry, evaluation: &str) -> String {
+/// The functions that start episodes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Starts {
+    /// Starts an evaluation: `reset_evaluation` or `reset`.
+    pub evaluation: &'static str,
+    /// Whether `restart` begins the episode after another one; else `reset` does.
+    pub restart: bool,
+}
+
+/// The module of one kernel: user's text, constants, random numbers, runner.
+pub fn assemble(env: &Environment, entry: Entry, starts: Starts) -> String {
     let mut text = declarations(env);
     let _ = write!(
         text,
@@ -28,9 +36,9 @@ pub fn assemble(env: &Environment, entry: Entry, evaluation: &str) -> String {
     );
     text.push_str(RUNNER);
     match entry {
-        Entry::Reset => text.push_str(&reset_entry(evaluation)),
+        Entry::Reset => text.push_str(&reset_entry(starts.evaluation)),
         Entry::Step => {
-            text.push_str(&step_function(env));
+            text.push_str(&step_function(env, starts));
             text.push_str(STEP_ENTRY);
         }
     }
@@ -39,8 +47,8 @@ pub fn assemble(env: &Environment, entry: Entry, evaluation: &str) -> String {
 
 /// The step as function [`STEP_FUNCTION`] of another module, which declares `args` with [`ARGS_MEMBERS`]: user's text, constants,
 /// random numbers, runner.
-pub fn step_module(env: &Environment) -> String {
-    [&declarations(env), "\n// ---- runner\n", RUNNER, &step_function(env)].concat()
+pub fn step_module(env: &Environment, starts: Starts) -> String {
+    [&declarations(env), "\n// ---- runner\n", RUNNER, &step_function(env, starts)].concat()
 }
 
 /// The module without buffers and entry point: enough to check the user's functions.
@@ -63,6 +71,7 @@ pub fn declarations(env: &Environment) -> String {
         };
     }
     text.push_str(HELPERS);
+    text.push_str(&env.physics);
     let _ = writeln!(text, "// ---- shaders/lib/rng.wgsl");
     text.push_str(crate::kernels::RNG_WGSL);
     text
@@ -193,7 +202,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 ";
 
-fn step_function(env: &Environment) -> String {
+fn step_function(env: &Environment, starts: Starts) -> String {
+    let start = if starts.restart { "restart(state, " } else { "reset(" };
     let loads: Vec<String> = (0..env.action_dim()).map(|i| format!("rollout_f32[first_action + {i}u]")).collect();
     format!(
         "// Steps the environment of a row; `t` steps have been made since step `args.step`, to which the offsets belong.
@@ -224,7 +234,7 @@ fn {STEP_FUNCTION}(row: u32, t: u32) {{
     if (args.auto_reset == 1u && flag > 0.0) {{
         counted = vec4f(1.0, episode.total, f32(episode.length), counted.w);
         episode = Episode(0u, 0u, 0.0, episode.finished + 1u);
-        state = reset(random_of({:#x}u, row, t));
+        state = {start}random_of({:#x}u, row, t));
         observation = observe(state);
     }}
 

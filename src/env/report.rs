@@ -96,6 +96,8 @@ pub enum Finding {
         /// How many resets were seen.
         resets: u64,
     },
+    /// What follows an ended episode begins where that one ended.
+    GoesOn,
     /// Most episodes end in their first step although nothing is done.
     EndsAtOnce {
         /// Episodes of one step.
@@ -138,6 +140,7 @@ impl fmt::Display for Finding {
             Finding::AutoResetNotRandom { resets } => {
                 write!(f, "resets do not reset: all {resets} episodes after a reset start with the same observation")
             }
+            Finding::GoesOn => write!(f, "episodes do not begin anew: the state after a restart is the one before it"),
             Finding::EndsAtOnce { ended, episodes } => {
                 write!(f, "{ended} of {episodes} episodes end in their first step under zero actions")
             }

@@ -138,7 +138,7 @@ impl EnvKernels {
     /// Generates both modules and compiles them with naga; messages carry the line numbers of `env.wgsl`.
     pub fn new(env: &Environment) -> Result<Self, EnvError> {
         let contract = check_contract(env)?;
-        let texts = [Entry::Reset, Entry::Step].map(|entry| assemble(env, entry, contract.evaluation));
+        let texts = [Entry::Reset, Entry::Step].map(|entry| assemble(env, entry, contract.starts));
         compile(env, &texts[0])?;
         let module = compile(env, &texts[1])?;
         let (slot_bytes, state_bytes) = slot_bytes(&module).ok_or_else(|| EnvError::Wgsl {
@@ -157,7 +157,7 @@ impl EnvKernels {
         let bindings = BINDINGS.map(String::from).to_vec();
         let file = env.wgsl_path().display().to_string();
         let twin = |wgsl: &str| WgslTwin { wgsl: wgsl.into(), bindings: bindings.clone(), file: file.clone() };
-        let inline = step_function(env, contract.operations, twin(&step));
+        let inline = step_function(env, &contract, twin(&step));
         let desc = |verb: &str, wgsl: String, work: CountedWork| KernelDesc {
             name: format!("env_{verb}_{}", env.manifest.name.replace('-', "_")),
             twin: Some(Arc::new(twin(&wgsl))),

@@ -28,7 +28,10 @@ pub(super) fn watch(env: &Environment, options: CheckOptions) -> Result<Watched,
     let kernels = EnvKernels::new(env)?;
     let compile = |desc: &crate::engine::KernelDesc| {
         let isa = Isa::detect();
-        Program::compile(&desc.wgsl, &ProgramOptions { bindings: &desc.bindings, isa, checked: Some(env.wgsl.len()) })
+        Program::compile(
+            &desc.wgsl,
+            &ProgramOptions { bindings: &desc.bindings, isa, checked: Some(env.wgsl.len()), interpreted: false },
+        )
     };
     let refused = |error: ProgramError| EnvError::Wgsl {
         path: env.wgsl_path(),
@@ -78,7 +81,9 @@ fn run(
                 return true;
             }
         }
-        let args = EnvArgs { step: number, ..args };
+        // The last step ends all episodes, so that what begins the next ones is seen as well.
+        let horizon = if number + 1 == options.steps { 1 } else { args.horizon };
+        let args = EnvArgs { step: number, horizon, ..args };
         step.run_all(groups, args.bytes(), &buffers, &mut step_frame);
         if note(found, &mut step_frame, actions, number) {
             return true;

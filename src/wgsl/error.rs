@@ -31,3 +31,35 @@ pub(super) fn position(source: &str, span: Span) -> (u32, u32) {
         _ => (1, 1),
     }
 }
+
+/// Where the lines of a text begin, for many positions.
+pub(super) struct Lines(Vec<usize>);
+
+impl Lines {
+    pub fn of(source: &str) -> Self {
+        let ends = source.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        Self(std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect())
+    }
+
+    /// As [`position`] gives it.
+    pub fn position(&self, span: Span) -> (u32, u32) {
+        let Some(range) = span.to_range() else { return (1, 1) };
+        let line = self.0.partition_point(|&begin| begin <= range.start);
+        (line as u32, (range.start - self.0[line - 1] + 1) as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_by_lines_are_those_of_the_text() {
+        let text = "fn a() {\n\n  let é = 1;\n}";
+        for at in (0..text.len()).filter(|&at| text.is_char_boundary(at)) {
+            let span = Span::new(at as u32, at as u32 + 1);
+            assert_eq!(Lines::of(text).position(span), position(text, span), "{at}");
+        }
+        assert_eq!(Lines::of(text).position(Span::UNDEFINED), (1, 1));
+    }
+}

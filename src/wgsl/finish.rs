@@ -20,11 +20,30 @@ pub(super) struct Code {
 /// A branch of so few cheap instructions is run rather than tested for.
 const SHORT: usize = 4;
 
-pub(super) fn finish(built: Output) -> Code {
-    let insts = without_short_skips(without_dead(built.insts, built.slots));
-    let mut code =
-        Code { insts, constants: built.constants, immediates: built.immediates, registers: 0, sites: built.sites };
-    allocate(&mut code, built.slots);
+/// A program over slots.
+#[derive(Clone, Debug)]
+pub(super) struct Listing {
+    pub insts: Vec<Inst>,
+    /// Slots that hold a word for good.
+    pub constants: Vec<(Slot, u32)>,
+    /// Slots that hold a word of the immediates.
+    pub immediates: Vec<(Slot, u32)>,
+    pub slots: u32,
+    pub sites: Vec<Site>,
+}
+
+/// Drops what nobody needs.
+pub(super) fn finish(built: Output) -> Listing {
+    let Output { insts, constants, immediates, sites, slots } = built;
+    let insts = without_short_skips(without_dead(insts, slots));
+    Listing { insts, constants, immediates, slots, sites }
+}
+
+/// Gives slots registers.
+pub(super) fn allocated(listing: Listing) -> Code {
+    let Listing { insts, constants, immediates, slots, sites } = listing;
+    let mut code = Code { insts, constants, immediates, registers: 0, sites };
+    allocate(&mut code, slots);
     code
 }
 
@@ -81,14 +100,21 @@ fn without_short_skips(insts: Vec<Inst>) -> Vec<Inst> {
 
 /// Where a slot is live: from its first definition to its last use, and through the loops in between.
 #[derive(Clone, Default)]
-struct Life {
+pub(super) struct Life {
     touched: Vec<usize>,
     assigned: Vec<usize>,
-    start: usize,
-    end: usize,
+    pub start: usize,
+    pub end: usize,
 }
 
-fn lives(insts: &mut [Inst], slots: u32) -> Vec<Life> {
+impl Life {
+    /// Whether the slot occurs.
+    pub fn is_used(&self) -> bool {
+        !self.touched.is_empty()
+    }
+}
+
+pub(super) fn lives(insts: &mut [Inst], slots: u32) -> Vec<Life> {
     let mut lives: Vec<Life> = vec![Life::default(); slots as usize];
     let mut starts: HashMap<u32, usize> = HashMap::new();
     let mut loops: Vec<(usize, usize)> = Vec::new();

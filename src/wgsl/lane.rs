@@ -1,6 +1,8 @@
 //! The operations on lanes: one scalar formula each, compiled as a loop over the lanes of a slot for every instruction
 //! set, and evaluated once for constants.
 
+#[cfg(target_arch = "x86_64")]
+use super::native::{OnRows, RESULT};
 use super::{bits, math};
 use crate::simd::Isa;
 
@@ -70,6 +72,9 @@ macro_rules! lanes {
         pub(super) enum Lane { $($(#[$about])* $name),+ }
 
         impl Lane {
+            #[cfg(test)]
+            pub(super) const ALL: &[Self] = &[$(Lane::$name),+];
+
             /// Number of sources.
             pub(super) fn arity(self) -> usize {
                 match self { $(Lane::$name => 1 $( + { let _ = stringify!($b); 1 } $( + { let _ = stringify!($c); 1 })?)?),+ }
@@ -92,17 +97,34 @@ macro_rules! lanes {
             pub(super) fn kernel(self, isa: Isa) -> Kernel {
                 match self { $(Lane::$name => each::$name::kernel(isa)),+ }
             }
+
+            /// The loop over 8 lanes, for machine code.
+            #[cfg(target_arch = "x86_64")]
+            pub(super) fn chunk_avx2(self) -> OnRows {
+                match self { $(Lane::$name => each::$name::chunk_avx2),+ }
+            }
+
+            /// The loop over 16 lanes, for machine code.
+            #[cfg(target_arch = "x86_64")]
+            pub(super) fn chunk_avx512(self) -> OnRows {
+                match self { $(Lane::$name => each::$name::chunk_avx512),+ }
+            }
         }
 
         #[allow(non_snake_case)]
         mod each {
             $(pub(in super::super) mod $name {
                 #[allow(unused_imports)]
-                use super::super::{Isa, Kernel, LANES, Row, Word, bits, math};
+                use super::super::{Isa, Kernel, Row, Word, bits, math};
+                #[cfg(target_arch = "x86_64")]
+                use super::super::RESULT;
 
                 #[inline(always)]
-                fn each_lane(d: &mut Row, $a: &Row $(, $b: &Row $(, $c: &Row)?)?) {
-                    for lane in 0..LANES {
+                fn each_lane<const N: usize>(
+                    d: &mut [u32; N],
+                    $a: &[u32; N] $(, $b: &[u32; N] $(, $c: &[u32; N])?)?
+                ) {
+                    for lane in 0..N {
                         let $a = <$ta as Word>::from_word($a[lane]);
                         $(let $b = <$tb as Word>::from_word($b[lane]);
                           $(let $c = <$tc as Word>::from_word($c[lane]);)?)?
@@ -140,6 +162,34 @@ macro_rules! lanes {
                 unsafe fn avx512(frame: *mut u32, at: [u32; 4]) {
                     // SAFETY: as promised by the caller.
                     unsafe { body(frame, at) }
+                }
+
+                #[cfg(target_arch = "x86_64")]
+                #[inline(always)]
+                unsafe fn chunk<const N: usize>(rows: *mut u32) {
+                    // SAFETY: rows of N lanes: three for sources, then the destination.
+                    unsafe {
+                        let row = |number: usize| rows.add(number * N).cast::<[u32; N]>();
+                        let d = &mut *row(RESULT);
+                        let $a = &*row(0);
+                        $(let $b = &*row(1);
+                          $(let $c = &*row(2);)?)?
+                        each_lane(d, $a $(, $b $(, $c)?)?);
+                    }
+                }
+
+                #[cfg(target_arch = "x86_64")]
+                #[target_feature(enable = "avx2")]
+                pub(in super::super) unsafe extern "sysv64" fn chunk_avx2(rows: *mut u32) {
+                    // SAFETY: as promised by the caller.
+                    unsafe { chunk::<8>(rows) }
+                }
+
+                #[cfg(target_arch = "x86_64")]
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+                pub(in super::super) unsafe extern "sysv64" fn chunk_avx512(rows: *mut u32) {
+                    // SAFETY: as promised by the caller.
+                    unsafe { chunk::<16>(rows) }
                 }
 
                 pub(in super::super) fn kernel(isa: Isa) -> Kernel {

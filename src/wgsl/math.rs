@@ -161,6 +161,13 @@ pub(super) fn cos(x: f32) -> f32 {
     sin_cos64(f64::from(x)).1 as f32
 }
 
+/// Sine and cosine.
+#[inline(always)]
+pub(super) fn sin_cos(x: f32) -> (f32, f32) {
+    let (s, c) = sin_cos64(f64::from(x));
+    (s as f32, c as f32)
+}
+
 #[inline(always)]
 pub(super) fn tan(x: f32) -> f32 {
     let (s, c) = sin_cos64(f64::from(x));

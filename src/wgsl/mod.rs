@@ -20,6 +20,8 @@ mod lane;
 mod layout;
 mod math;
 mod memory;
+#[cfg_attr(not(target_arch = "x86_64"), path = "no_native.rs")]
+mod native;
 mod program;
 mod random;
 mod run;

@@ -7,8 +7,9 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use super::build::{self, Site, Source};
 use super::error::ProgramError;
 use super::finding::Finding;
-use super::finish::{Code, finish};
+use super::finish::{Listing, allocated, finish};
 use super::lane::LANES;
+use super::native::Native;
 use super::run::{Step, lower};
 use crate::engine::{Call, Words};
 use crate::simd::Isa;
@@ -22,6 +23,8 @@ pub struct ProgramOptions<'a> {
     pub isa: Isa,
     /// Look for what goes wrong: findings go to that many bytes from the start of the text, or to the calls there.
     pub checked: Option<usize>,
+    /// Run the program step by step even where machine code could be made of it; the bytes are the same.
+    pub interpreted: bool,
 }
 
 /// A WGSL compute module that runs on the CPU, a block of invocations at a time, each a lane of every operation.
@@ -38,6 +41,8 @@ pub struct Program {
     pub(super) any: super::run::Any,
     pub(super) workgroup: [u32; 3],
     pub(super) checked: bool,
+    instructions: usize,
+    native: Option<Native>,
 }
 
 /// Lanes of 16 words, aligned for vectors.
@@ -59,6 +64,11 @@ pub struct Frame {
 impl Frame {
     pub(super) fn words(&mut self) -> *mut u32 {
         self.lines.as_mut_ptr().cast()
+    }
+
+    fn all_words(&mut self) -> &mut [u32] {
+        // SAFETY: a line is 16 words.
+        unsafe { std::slice::from_raw_parts_mut(self.words(), self.lines.len() * 16) }
     }
 
     /// Hands out what a checked program has found since the last time.
@@ -98,34 +108,53 @@ impl Program {
             own: options.checked.unwrap_or(wgsl.len()),
             random: wgsl.find(crate::kernels::RNG_WGSL).map(|at| at..at + crate::kernels::RNG_WGSL.len()),
         };
-        let code = finish(build::build(&source)?);
         let workgroup = module.entry_points.first().map_or([1; 3], |entry| entry.workgroup_size);
-        Ok(Self::lowered(code, options, workgroup))
+        Ok(Self::of_listing(finish(build::build(&source)?), options, workgroup))
     }
 
-    fn lowered(code: Code, options: &ProgramOptions<'_>, workgroup: [u32; 3]) -> Self {
+    /// A program as machine code where that can be made, else as steps.
+    pub(super) fn of_listing(mut listing: Listing, options: &ProgramOptions<'_>, workgroup: [u32; 3]) -> Self {
         let mut program = Self {
             steps: Vec::new(),
             tables: Vec::new(),
             places: Vec::new(),
-            constants: code.constants,
-            immediates: code.immediates,
-            registers: code.registers,
+            constants: Vec::new(),
+            immediates: Vec::new(),
+            registers: 0,
             loops: 0,
-            sites: code.sites,
+            sites: Vec::new(),
             any: super::run::any_for(options.isa),
             workgroup: workgroup.map(|size| size.max(1)),
             checked: options.checked.is_some(),
+            instructions: listing.insts.len(),
+            native: None,
         };
-        lower(&mut program, &code.insts, options.isa);
+        if !program.checked && !options.interpreted {
+            program.native = Native::compile(&mut listing, options.isa);
+        }
+        if program.native.is_none() {
+            let code = allocated(listing);
+            (program.constants, program.immediates) = (code.constants, code.immediates);
+            (program.registers, program.sites) = (code.registers, code.sites);
+            lower(&mut program, &code.insts, options.isa);
+        }
         program
+    }
+
+    /// Whether it is machine code.
+    pub fn is_native(&self) -> bool {
+        self.native.is_some()
+    }
+
+    /// Instructions of the program as it is written out, those of loops counted once.
+    pub fn instructions(&self) -> usize {
+        self.instructions
     }
 
     /// Memory for one thread.
     pub fn frame(&self) -> Frame {
-        let count = (self.registers as usize * LANES).div_ceil(16);
         let mut frame = Frame {
-            lines: vec![Line([0; 16]); count],
+            lines: vec![Line([0; 16]); self.frame_words().div_ceil(16)],
             turns: vec![0; self.loops as usize],
             reported: HashMap::new(),
             reported_floats: [false; LANES],
@@ -135,7 +164,17 @@ impl Program {
             let first = register as usize * LANES / 16;
             frame.lines[first..first + LANES / 16].fill(Line([word; 16]));
         }
+        if let Some(native) = &self.native {
+            native.begin(frame.all_words());
+        }
         frame
+    }
+
+    fn frame_words(&self) -> usize {
+        if let Some(native) = &self.native {
+            return native.frame_bytes() / 4;
+        }
+        self.registers as usize * LANES
     }
 
     /// Invocations of a grid.
@@ -151,13 +190,24 @@ impl Program {
 
     /// Runs block `block` of a dispatch. The frame is one that this program made.
     pub fn run(&self, call: &Call<'_>, block: usize, frame: &mut Frame) {
-        if frame.lines.len() * 16 < self.registers as usize * LANES || frame.turns.len() < self.loops as usize {
+        if frame.lines.len() * 16 < self.frame_words() || frame.turns.len() < self.loops as usize {
             *frame = self.frame();
         }
         let word = |at: u32| {
             let bytes = call.immediates.get(at as usize * 4..at as usize * 4 + 4);
             bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes)
         };
+        if let Some(native) = &self.native {
+            let count = self.invocations(call.groups).saturating_sub(block as u64 * LANES as u64).min(LANES as u64);
+            let words = frame.all_words();
+            let mut row = [0; LANES];
+            for (&input, to) in native.inputs().iter().zip(words[native.inputs_at() / 4..].chunks_exact_mut(LANES)) {
+                self.input(call, block, input, &mut row);
+                to.copy_from_slice(&row);
+            }
+            native.run(call, word, count as usize, words);
+            return;
+        }
         for &(register, at) in &self.immediates {
             let first = register as usize * LANES / 16;
             frame.lines[first..first + LANES / 16].fill(Line([word(at); 16]));

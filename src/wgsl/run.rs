@@ -13,7 +13,7 @@ use crate::engine::Call;
 use crate::simd::Isa;
 
 /// Iterations after which a loop is left.
-const LIMIT: u32 = 1 << 24;
+pub(super) const LIMIT: u32 = 1 << 24;
 /// Iterations after which a checked program reports a loop, and leaves it.
 const CHECKED_LIMIT: u32 = 1 << 16;
 /// Findings that a frame keeps until they are taken.
@@ -282,7 +282,7 @@ impl Program {
     }
 
     /// An input of the invocations of a block.
-    fn input(&self, call: &Call<'_>, block: usize, input: Input, to: &mut Row) {
+    pub(super) fn input(&self, call: &Call<'_>, block: usize, input: Input, to: &mut Row) {
         let first = block as u64 * LANES as u64;
         let [width, height, depth] = self.workgroup;
         let linear = height == 1 && depth == 1 && call.groups[1] == 1 && call.groups[2] == 1;

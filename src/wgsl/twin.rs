@@ -24,7 +24,7 @@ struct Kernel {
 
 impl Twin for WgslTwin {
     fn prepare(&self, isa: Isa, workers: usize) -> Result<Box<dyn HostKernel>, String> {
-        let options = ProgramOptions { bindings: &self.bindings, isa, checked: None };
+        let options = ProgramOptions { bindings: &self.bindings, isa, checked: None, interpreted: false };
         let program = Program::compile(&self.wgsl, &options)
             .map_err(|error| format!("{}:{}:{}: {}", self.file, error.line, error.column, error.construct))?;
         let frames = (0..workers.max(1)).map(|_| Mutex::new(program.frame())).collect();

@@ -12,6 +12,7 @@ on_both_engines!(
     environments_in_another_order_give_the_same_bytes_in_that_order,
     two_runs_give_the_same_bytes_and_another_seed_gives_others,
     an_episode_times_out_at_its_51st_step_and_the_next_observation_is_a_start,
+    a_restart_has_the_ended_state_and_draws_while_starts_are_resets,
     leaving_the_box_terminates_and_a_termination_at_the_horizon_is_no_time_out,
     an_evaluation_flags_what_terminates_but_lets_it_run_on,
     random_ages_spread_the_first_time_outs_evenly_over_the_horizon,
@@ -100,6 +101,34 @@ fn an_episode_times_out_at_its_51st_step_and_the_next_observation_is_a_start(on:
         assert!(row[0].abs() <= 7.0 && row[1].abs() <= 7.0 && row[2] == 0.0 && row[3] == 0.0, "{row:?}");
     }
     assert!(run.stats.iter().all(|s| s[0] == 2.0 && s[2] == 102.0 && s[3] == 0.0), "{:?}", run.stats[0]);
+}
+
+fn a_restart_has_the_ended_state_and_draws_while_starts_are_resets(on: On) {
+    let mut engine = on.engine();
+    // Begins where the last one ended, a little above; at rest.
+    let restart = "fn restart(state: State, random: Random) -> State {
+    return State(state.position + vec2f(0.0, 0.25 + random_uniform(random, 0u)), vec2f(0.0));
+}
+
+fn step(";
+    let (_directory, folder) = crate::files::altered("multigoal", "env.wgsl", "fn step(", restart);
+    let env = load(&folder.to_string_lossy()).expect("loads");
+    let plain = load("multigoal").expect("loads");
+    let args = EnvArgs { horizon: 4, ..EnvArgs::training(&env, 8, 3) };
+    let actions = vec![0.0; 2 * 6 * 8];
+    let [with, without] = [&env, &plain].map(|env| run(&mut engine, env, args, &actions).trace);
+    let at = |trace: &Trace, t: usize| trace.observations[t * 32..][..32].to_vec();
+    assert_eq!(bits(&at(&with, 3)), bits(&at(&without, 3)), "starts are resets");
+    for (before, after) in at(&with, 3).chunks(4).zip(at(&with, 4).chunks(4)) {
+        let above = after[1] - before[1];
+        assert!(
+            after[0] == before[0] && (0.25..1.25).contains(&above) && after[2..] == [0.0; 2],
+            "{before:?} {after:?}"
+        );
+    }
+    let above: Vec<u32> =
+        at(&with, 4).chunks(4).zip(at(&with, 3).chunks(4)).map(|(a, b)| (a[1] - b[1]).to_bits()).collect();
+    assert!(above.windows(2).any(|pair| pair[0] != pair[1]), "all draws are alike");
 }
 
 fn leaving_the_box_terminates_and_a_termination_at_the_horizon_is_no_time_out(on: On) {

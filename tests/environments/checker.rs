@@ -15,6 +15,8 @@ on_both_engines!(
     a_reset_that_ignores_the_seed_is_reported,
     a_reset_that_leaves_the_state_at_its_end_is_reported,
     a_step_that_changes_nothing_is_reported,
+    a_restart_that_goes_on_is_reported,
+    a_mistake_in_a_restart_is_reported_even_if_no_episode_ends,
     three_mistakes_in_one_step_are_all_reported_with_their_lines,
     an_endless_loop_is_reported_with_its_line_before_it_runs_without_checks,
 );
@@ -110,6 +112,30 @@ fn a_reset_that_leaves_the_state_at_its_end_is_reported(on: On) {
     let (from, to) = ("return State(vec2f(x, y), vec2f(0.0));", "return State(vec2f(x + 20.0, y), vec2f(0.0));");
     let report = broken(on, "multigoal", "env.wgsl", from, to);
     assert!(report.findings.iter().any(|f| matches!(f, Finding::EndsAtOnce { .. })), "{report}");
+}
+
+fn a_restart_that_goes_on_is_reported(on: On) {
+    let restart = "fn restart(state: State, random: Random) -> State { return state; }\n\nfn reset(";
+    let report = broken(on, "pendulum", "env.wgsl", "fn reset(", restart);
+    assert_eq!(report.findings, [Finding::GoesOn], "{report}");
+}
+
+fn a_mistake_in_a_restart_is_reported_even_if_no_episode_ends(on: On) {
+    let restart = "fn restart(state: State, random: Random) -> State {
+    var table = array<f32, 2>(0.5, 1.5);
+    return State(table[u32(abs(state.angle)) + 7u], 0.0);
+}
+
+fn reset(";
+    let mut engine = on.engine();
+    let (_directory, folder) = altered("pendulum", "env.wgsl", "fn reset(", restart);
+    let line = std::fs::read_to_string(folder.join("env.wgsl")).expect("the program");
+    let line = line.lines().position(|l| l.contains("+ 7u")).expect("the line") as u32 + 1;
+    let env = load(&folder.to_string_lossy()).expect("loads");
+    // Shorter than the horizon of 200.
+    let report = check(&mut engine, &env, CheckOptions { steps: 20, ..SHORT }).expect("the check runs");
+    let at_line = |f: &Finding| matches!(f, Finding::Program { line: l, .. } if *l == line);
+    assert!(report.findings.iter().any(at_line), "{report}");
 }
 
 fn a_step_that_changes_nothing_is_reported(on: On) {

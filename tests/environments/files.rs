@@ -77,8 +77,8 @@ fn presets_hold_the_settings_and_unknown_ones_get_the_nearest_name() {
 
 #[test]
 fn every_environment_has_quick_and_released_presets_of_both_algorithms_with_equal_keys() {
-    for name in ["multigoal", "multigoal-sql", "pendulum"] {
-        let env = load(name).expect("loads");
+    for name in environments().into_iter().map(|found| found.name) {
+        let env = load(&name).expect("loads");
         for algorithm in ["policyflow", "ppo"] {
             let keys = |preset: &str| {
                 let table = env.preset(algorithm, preset).expect("the preset exists");
@@ -190,6 +190,11 @@ fn a_program_that_does_not_keep_the_contract_is_told_the_expected_signature() {
         error.contains("`reset` takes (Random, f32) and returns State, expected `fn reset(random: Random) -> State`"),
         "{error}"
     );
+    let error =
+        program_message("// A double", "fn restart(random: Random) -> State { return reset(random); }\n// A double");
+    let expected =
+        "`restart` takes (Random) and returns State, expected `fn restart(state: State, random: Random) -> State`";
+    assert!(error.starts_with("multigoal/env.wgsl:1:") && error.contains(expected), "{error}");
     let flag = "struct State {\n    held: bool,\n    angle: f32,";
     let error = message("pendulum", "env.wgsl", "struct State {\n    angle: f32,", flag);
     assert!(error.starts_with("pendulum/env.wgsl:"), "{error}");

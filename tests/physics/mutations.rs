@@ -20,7 +20,7 @@ pub fn acceleration(model: &Model, numbers: &Numbers, negate: bool) -> Vec<f64> 
             contact.reference[1] = -contact.reference[1];
         }
         now.solution =
-            solve(&now.mass, &now.smooth_force, &now.constraints, &state.warm, &model.system_pattern, CONVERGED);
+            solve(model, &now.position, &now.mass, &now.smooth_force, &now.constraints, &state.warm, CONVERGED);
     }
     now.solution.acceleration
 }

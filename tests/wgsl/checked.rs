@@ -26,7 +26,8 @@ fn findings_of(body: &str, data: impl Fn(usize) -> f32) -> Vec<Finding> {
     );
     let text = format!("{own}{LIBRARY}");
     let bindings = ["data".to_string(), "out".to_string()];
-    let options = ProgramOptions { bindings: &bindings, isa: Isa::detect(), checked: Some(own.len()) };
+    let options =
+        ProgramOptions { bindings: &bindings, isa: Isa::detect(), checked: Some(own.len()), interpreted: false };
     let program = Program::compile(&text, &options).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let mut values: Vec<f32> = (0..70).map(data).collect();
     let mut out = vec![0.0; 70];

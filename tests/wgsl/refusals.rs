@@ -5,7 +5,7 @@ use flowmill::wgsl::{Program, ProgramError, ProgramOptions};
 
 fn refused(wgsl: &str) -> ProgramError {
     let bindings = ["out".to_string(), "other".to_string()];
-    let options = ProgramOptions { bindings: &bindings, isa: Isa::Baseline, checked: None };
+    let options = ProgramOptions { bindings: &bindings, isa: Isa::Baseline, checked: None, interpreted: false };
     Program::compile(wgsl, &options).err().unwrap_or_else(|| panic!("accepted:\n{wgsl}"))
 }
 

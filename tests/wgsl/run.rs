@@ -27,7 +27,7 @@ pub fn kernel(name: &str, wgsl: &str, bindings: &[&str]) -> KernelDesc {
 
 /// Compiles for an instruction set, without checks.
 pub fn program(desc: &KernelDesc, isa: Isa) -> Program {
-    let options = ProgramOptions { bindings: &desc.bindings, isa, checked: None };
+    let options = ProgramOptions { bindings: &desc.bindings, isa, checked: None, interpreted: false };
     Program::compile(&desc.wgsl, &options).unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -5,10 +5,10 @@
 
 use super::compliance::{Compliance, regulariser};
 use super::kinematics::{Pose, Position, quaternion};
-use super::linear::Vec3;
+use super::linear::{Spatial, Vec3};
 use super::scalar::Scalar;
 use super::tendon::Line;
-use crate::physics::model::{Cone, JointKind, Model, Pair, Softness};
+use crate::physics::model::{Cone, Geom, JointKind, Model, Pair, Shape, Softness};
 
 use super::collision::{Touch, touches};
 
@@ -43,6 +43,12 @@ pub enum Law {
 pub struct Contact<S: Scalar> {
     /// Index of the pair of geoms.
     pub pair: usize,
+    /// The two bodies.
+    pub bodies: [usize; 2],
+    /// The point that touches, from the origins of the bodies' trees.
+    pub levers: [Vec3<S>; 2],
+    /// Whether one of the bodies stands still.
+    pub ground: bool,
     /// Where they touch.
     pub touch: Touch<S>,
     /// Normal and tangents.
@@ -84,16 +90,28 @@ impl<S: Scalar> Constraints<S> {
             found.add_tendon_limits(model, qvel, tendons);
         }
         let poses = geom_poses(model, position);
+        let speeds = position.carried(model, qvel);
+        keep_motions(&speeds);
         for (index, pair) in model.pairs.iter().enumerate() {
             let [a, b] = pair.geoms;
+            let near = near([a, b].map(|geom| (&model.geoms[geom], &poses[geom])), pair.margin);
             for touch in touches([&model.geoms[a], &model.geoms[b]], [&poses[a], &poses[b]], pair.margin) {
+                let distance =
+                    S::when(near, || format!("distance of pair {index}"), vec![S::of(FAR)], |_| vec![touch.distance]);
+                let active = touch.exists & distance[0].less(S::of(pair.margin));
                 // Most pairs are apart.
-                if S::possible(touch.exists & touch.distance.less(S::of(pair.margin))) {
-                    found.contacts.push(contact(model, index, touch, position, qvel));
+                if S::possible(active) {
+                    found.contacts.push(Contact { active, ..contact(model, index, touch, position, &speeds) });
                 }
             }
         }
         found
+    }
+
+    /// Contacts with what stands still, and contacts between moving bodies.
+    pub(super) fn sides(&self) -> [Vec<&Contact<S>>; 2] {
+        let (ground, others) = self.contacts.iter().partition(|contact| contact.ground);
+        [ground, others]
     }
 
     fn add_friction(&mut self, model: &Model, qvel: &[S], tendons: &[Line<S>]) {
@@ -132,9 +150,17 @@ impl<S: Scalar> Constraints<S> {
                 let outward = Vec3::select(back, -axis, axis);
                 let terms = (0..3).map(|k| (joint.dof + k, -outward.0[k])).collect();
                 add(terms, S::of(low.max(high)) - angle.abs());
+                continue;
+            }
+            let (above, below) = (qpos[joint.qpos] - S::of(low), S::of(high) - qpos[joint.qpos]);
+            if high - low > 2.0 * joint.margin {
+                // One of the two at most is active: the nearer one.
+                let upper = below.less(above);
+                let sign = S::select(upper, S::of(-1.0), S::of(1.0));
+                add(vec![(joint.dof, sign)], S::select(upper, below, above));
             } else {
-                add(vec![(joint.dof, S::of(1.0))], qpos[joint.qpos] - S::of(low));
-                add(vec![(joint.dof, S::of(-1.0))], S::of(high) - qpos[joint.qpos]);
+                add(vec![(joint.dof, S::of(1.0))], above);
+                add(vec![(joint.dof, S::of(-1.0))], below);
             }
         }
     }
@@ -174,18 +200,33 @@ fn limit<S: Scalar>(
     }
 }
 
+/// Further than anything touches.
+const FAR: f64 = 1e10;
+
+/// Whether balls around two geoms touch, when they are such that a ball says something.
+fn near<S: Scalar>([a, b]: [(&Geom, &Pose<S>); 2], margin: f64) -> S::Mask {
+    let radius = |geom: &Geom| match geom.shape {
+        Shape::Sphere => Some(geom.size.x),
+        Shape::Capsule => Some(geom.size.x + geom.size.y),
+        _ => None,
+    };
+    let (Some(first), Some(second)) = (radius(a.0), radius(b.0)) else { return S::mask(true) };
+    let between = a.1.position - b.1.position;
+    between.dot(between).less(S::of((first + second + margin).powi(2)))
+}
+
 /// Frames of all geoms.
 pub fn geom_poses<S: Scalar>(model: &Model, position: &Position<S>) -> Vec<Pose<S>> {
     model.geoms.iter().map(|geom| position.bodies[geom.body].then(&geom.frame)).collect()
 }
 
-/// The constraint of one possible contact.
+/// The constraint of one possible contact; `speeds` are the bodies' velocities.
 pub fn contact<S: Scalar>(
     model: &Model,
     index: usize,
     touch: Touch<S>,
     position: &Position<S>,
-    qvel: &[S],
+    speeds: &[Spatial<S>],
 ) -> Contact<S> {
     let pair = &model.pairs[index];
     let frame = contact_frame(&touch);
@@ -196,8 +237,6 @@ pub fn contact<S: Scalar>(
         (dof, frame.map(|direction| direction.dot(motion)))
     };
     let terms: Vec<(usize, [S; 3])> = pair.chain.iter().map(term).collect();
-    let velocity = |k: usize| terms.iter().fold(S::zero(), |sum, (dof, along)| sum + along[k] * qvel[*dof]);
-
     let compliance = Compliance::new(&pair.softness, &model.options);
     let violation = touch.distance - S::of(pair.margin);
     let impedance = compliance.impedance(violation);
@@ -211,19 +250,42 @@ pub fn contact<S: Scalar>(
             S::of(2.0 * square / model.options.impedance_ratio) * normal
         }
     };
-    Contact {
+    let mut contact = Contact {
         pair: index,
+        bodies,
+        ground: bodies.iter().any(|&body| model.bodies[body].weld == 0),
+        levers: bodies.map(|body| touch.point - position.origins[body]),
         touch,
         frame,
         active: touch.exists & violation.less(S::zero()),
         weight: S::of(1.0) / resistance,
-        reference: [
-            compliance.reference(impedance, violation, velocity(0)),
-            compliance.friction_reference(velocity(1)),
-            compliance.friction_reference(velocity(2)),
-        ],
+        reference: [S::zero(); 3],
         terms,
         law,
+    };
+    let speed = contact.approach(speeds);
+    contact.reference = [
+        compliance.reference(impedance, violation, speed[0]),
+        compliance.friction_reference(speed[1]),
+        compliance.friction_reference(speed[2]),
+    ];
+    contact
+}
+
+impl<S: Scalar> Contact<S> {
+    /// How fast the second body's point moves from the first one's along the directions, when the bodies move so.
+    pub(super) fn approach(&self, bodies: &[Spatial<S>]) -> [S; 3] {
+        let [first, second] = [0, 1].map(|side| bodies[self.bodies[side]].at(self.levers[side]));
+        let between = second - first;
+        self.frame.map(|direction| direction.dot(between))
+    }
+}
+
+/// The bodies' motions are what all contacts ask for.
+pub(super) fn keep_motions<S: Scalar>(bodies: &[Spatial<S>]) {
+    for body in bodies {
+        S::keep(&body.rotation.0);
+        S::keep(&body.linear.0);
     }
 }
 

@@ -96,6 +96,16 @@ impl<S: Scalar> Position<S> {
         Self { bodies, centres, origins, inertias, motions }
     }
 
+    /// The bodies' motions when the degrees of freedom move so: `v` `[nv]`.
+    pub fn carried(&self, model: &Model, v: &[S]) -> Vec<Spatial<S>> {
+        let mut bodies = vec![Spatial::zero(); model.bodies.len()];
+        for (index, body) in model.bodies.iter().enumerate().skip(1) {
+            let add = |sum: Spatial<S>, dof: usize| sum + self.motions[dof] * v[dof];
+            bodies[index] = body.dofs.clone().fold(bodies[body.parent], add);
+        }
+        bodies
+    }
+
     /// Velocity of a point of the world per unit velocity of a degree of freedom, when it is fixed to a body of the given tree.
     pub fn point_motion(&self, dof: usize, body: usize, point: Vec3<S>) -> Vec3<S> {
         self.motions[dof].at(point - self.origins[body])

@@ -1,6 +1,7 @@
 //! What a constraint answers to an acceleration: force, and its slope.
 
 use super::constraints::{Contact, Law, Row};
+use super::linear::Spatial;
 use super::scalar::Scalar;
 
 /// Below this a friction force has no direction.
@@ -19,10 +20,19 @@ pub(super) struct Answer<S: Scalar, const K: usize> {
     pub quadratic: S::Mask,
 }
 
+/// A motion by its degrees of freedom, and what it does to the bodies.
+#[derive(Debug, Clone)]
+pub(super) struct Motion<S> {
+    pub dofs: Vec<S>,
+    pub bodies: Vec<Spatial<S>>,
+}
+
 /// What acts in K directions.
 pub(super) trait Acts<S: Scalar, const K: usize> {
     /// Whether it acts.
     fn active(&self) -> S::Mask;
+    /// J v of a motion.
+    fn along(&self, motion: &Motion<S>) -> [S; K];
     /// J: degrees of freedom and their coefficients.
     fn terms(&self) -> Vec<(usize, [S; K])>;
     /// Reference accelerations.
@@ -36,6 +46,10 @@ pub(super) trait Acts<S: Scalar, const K: usize> {
 impl<S: Scalar> Acts<S, 1> for Row<S> {
     fn active(&self) -> S::Mask {
         self.active
+    }
+
+    fn along(&self, motion: &Motion<S>) -> [S; 1] {
+        [self.terms.iter().fold(S::zero(), |sum, &(dof, factor)| sum + factor * motion.dofs[dof])]
     }
 
     fn terms(&self) -> Vec<(usize, [S; 1])> {
@@ -75,6 +89,10 @@ impl<S: Scalar> Acts<S, 1> for Row<S> {
 impl<S: Scalar> Acts<S, 3> for Contact<S> {
     fn active(&self) -> S::Mask {
         self.active
+    }
+
+    fn along(&self, motion: &Motion<S>) -> [S; 3] {
+        self.approach(&motion.bodies)
     }
 
     fn terms(&self) -> Vec<(usize, [S; 3])> {

@@ -3,11 +3,12 @@
 //! The cost is convex and piecewise quadratic apart from round cones. A full step that stays on its pieces has landed on the
 //! minimum exactly, and the method stops there.
 
-use super::constraints::{Constraints, Contact};
-use super::law::Acts;
+use super::constraints::{Constraints, Contact, keep_motions};
+use super::kinematics::Position;
+use super::law::{Acts, Motion};
 use super::scalar::Scalar;
 use super::sparse::{Symmetric, dot};
-use crate::physics::model::Pattern;
+use crate::physics::model::{Model, Pattern};
 
 /// Bounds of the work of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,14 +38,14 @@ pub struct Solution<S: Scalar> {
     pub converged: S,
 }
 
-/// Minimises ½ aᵀMa - aᵀ`force` + Σ s(J a - reference), beginning at `start`. `pattern` holds the mass matrix's and all that
-/// constraints couple.
+/// Minimises ½ aᵀMa - aᵀ`force` + Σ s(J a - reference), beginning at `start`.
 pub fn solve<S: Scalar>(
+    model: &Model,
+    position: &Position<S>,
     mass: &Symmetric<S>,
     force: &[S],
     constraints: &Constraints<S>,
     start: &[S],
-    pattern: &Pattern,
     limits: SolverLimits,
 ) -> Solution<S> {
     let n = force.len();
@@ -53,16 +54,23 @@ pub fn solve<S: Scalar>(
         let acceleration = mass.clone().factor().solve(force);
         return Solution { acceleration, contact_forces: Vec::new(), iterations: one, converged: one };
     }
+    let motion = |dofs: &[S]| {
+        let bodies = position.carried(model, dofs);
+        keep_motions(&bodies);
+        Motion { dofs: dofs.to_vec(), bodies }
+    };
     let mut values = start.to_vec();
     values.extend([S::zero(); 2]);
     let values = S::repeat(limits.iterations, values, |values| {
         let a = &values[..n];
         let inertia = mass.times(a);
-        let (gradient, hessian) = system(mass, &inertia, force, constraints, a, pattern);
+        let here = motion(a);
+        let (gradient, hessian) = system(mass, &inertia, force, constraints, &here, &model.system_pattern);
         let step: Vec<S> = hessian.factor().solve(&gradient).into_iter().map(|x| -x).collect();
+        let along = motion(&step);
         let descent = -dot(&gradient, &step);
         let small = !(S::of(S::EPSILON) * dot(a, &inertia)).less(descent);
-        let landed = !leaves_piece(constraints, a, &step) | small;
+        let landed = !leaves_piece(constraints, &here, &along) | small;
         // Most steps are the last one.
         let length = S::when(
             !landed,
@@ -71,11 +79,11 @@ pub fn solve<S: Scalar>(
             |_| {
                 let line = Line {
                     constraints,
-                    origin: a,
-                    step: &step,
+                    origin: &here,
+                    step: &along,
                     slope: dot(&step, &inertia) - dot(&step, force),
                     curvature: dot(&step, &mass.times(&step)),
-                    tolerance: S::of(0.01) * descent.abs(),
+                    tolerance: S::of(0.1) * descent.abs(),
                 };
                 vec![line.search(limits.searches)]
             },
@@ -85,23 +93,18 @@ pub fn solve<S: Scalar>(
         (next, !landed)
     });
     let acceleration = values[..n].to_vec();
+    let last = Motion { bodies: position.carried(model, &acceleration), dofs: acceleration.clone() };
     let force = |contact: &Contact<S>| {
-        let answer = contact.answer(residual(contact, &acceleration));
+        let answer = contact.answer(residual(contact, &last));
         answer.force.map(|force| S::select(contact.active, force, S::zero()))
     };
     let contact_forces = constraints.contacts.iter().map(force).collect();
     Solution { acceleration, contact_forces, iterations: values[n], converged: values[n + 1] }
 }
 
-/// J a of a constraint.
-fn along<S: Scalar, const K: usize>(acts: &impl Acts<S, K>, a: &[S]) -> [S; K] {
-    let zero = [S::zero(); K];
-    acts.terms().iter().fold(zero, |sum, (dof, factor)| std::array::from_fn(|k| sum[k] + factor[k] * a[*dof]))
-}
-
 /// J a - reference.
-fn residual<S: Scalar, const K: usize>(acts: &impl Acts<S, K>, a: &[S]) -> [S; K] {
-    let (along, reference) = (along(acts, a), acts.reference());
+fn residual<S: Scalar, const K: usize>(acts: &impl Acts<S, K>, a: &Motion<S>) -> [S; K] {
+    let (along, reference) = (acts.along(a), acts.reference());
     std::array::from_fn(|k| along[k] - reference[k])
 }
 
@@ -111,7 +114,7 @@ fn system<'p, S: Scalar>(
     inertia: &[S],
     force: &[S],
     constraints: &Constraints<S>,
-    a: &[S],
+    a: &Motion<S>,
     pattern: &'p Pattern,
 ) -> (Vec<S>, Symmetric<'p, S>) {
     let mut gradient: Vec<S> = inertia.iter().zip(force).map(|(&inertia, &force)| inertia - force).collect();
@@ -119,15 +122,32 @@ fn system<'p, S: Scalar>(
     for row in &constraints.rows {
         add_to_system(row, a, &mut gradient, &mut hessian);
     }
-    for contact in &constraints.contacts {
+    let [ground, others] = constraints.sides();
+    for contact in ground {
         add_to_system(contact, a, &mut gradient, &mut hessian);
     }
-    (gradient, hessian)
+    let values = gradient.iter().chain(&hessian.values).copied().collect();
+    let values = among(&others, values, |mut values| {
+        let mut hessian = Symmetric { pattern, values: values.split_off(inertia.len()) };
+        for contact in &others {
+            add_to_system(*contact, a, &mut values, &mut hessian);
+        }
+        values.extend(hessian.values);
+        values
+    });
+    let (gradient, entries) = values.split_at(inertia.len());
+    (gradient.to_vec(), Symmetric { pattern, values: entries.to_vec() })
+}
+
+/// Work on contacts between moving bodies: there are many such pairs, and mostly none touches.
+fn among<S: Scalar>(contacts: &[&Contact<S>], values: Vec<S>, work: impl FnOnce(Vec<S>) -> Vec<S>) -> Vec<S> {
+    let any = contacts.iter().fold(S::mask(false), |any, contact| any | contact.active);
+    S::when(any, || "contacts between moving bodies".into(), values, work)
 }
 
 fn add_to_system<S: Scalar, const K: usize>(
     acts: &impl Acts<S, K>,
-    a: &[S],
+    a: &Motion<S>,
     gradient: &mut [S],
     hessian: &mut Symmetric<S>,
 ) {
@@ -170,26 +190,35 @@ fn add_to_system<S: Scalar, const K: usize>(
 }
 
 /// Whether some constraint is on another quadratic piece after the step, or on none.
-fn leaves_piece<S: Scalar>(constraints: &Constraints<S>, a: &[S], step: &[S]) -> S::Mask {
+fn leaves_piece<S: Scalar>(constraints: &Constraints<S>, a: &Motion<S>, step: &Motion<S>) -> S::Mask {
     let mut leaves = S::zero();
     for row in &constraints.rows {
         leaves = leaves_its_piece(row, a, step, leaves);
     }
-    for contact in &constraints.contacts {
+    let [ground, others] = constraints.sides();
+    for contact in ground {
         leaves = leaves_its_piece(contact, a, step, leaves);
     }
-    S::zero().less(leaves)
+    let leaves = among(&others, vec![leaves], |leaves| {
+        vec![others.iter().fold(leaves[0], |leaves, contact| leaves_its_piece(*contact, a, step, leaves))]
+    });
+    S::zero().less(leaves[0])
 }
 
 /// 1 if this one does, else `leaves`.
-fn leaves_its_piece<S: Scalar, const K: usize>(acts: &impl Acts<S, K>, a: &[S], step: &[S], leaves: S) -> S {
+fn leaves_its_piece<S: Scalar, const K: usize>(
+    acts: &impl Acts<S, K>,
+    a: &Motion<S>,
+    step: &Motion<S>,
+    leaves: S,
+) -> S {
     let found = S::when(
         acts.active(),
         || acts.about(),
         vec![leaves],
         |values| {
             let x = residual(acts, a);
-            let along = along(acts, step);
+            let along = acts.along(step);
             let (here, there) = (acts.answer(x), acts.answer(std::array::from_fn(|k| x[k] + along[k])));
             let changes = (0..4).fold(!here.quadratic, |changes, k| changes | (here.piece[k] ^ there.piece[k]));
             vec![S::select(changes, S::of(1.0), values[0])]
@@ -201,8 +230,8 @@ fn leaves_its_piece<S: Scalar, const K: usize>(acts: &impl Acts<S, K>, a: &[S], 
 /// The cost along a Newton step.
 struct Line<'a, S: Scalar> {
     constraints: &'a Constraints<S>,
-    origin: &'a [S],
-    step: &'a [S],
+    origin: &'a Motion<S>,
+    step: &'a Motion<S>,
     /// Of the part without constraints, at the origin.
     slope: S,
     curvature: S,
@@ -235,9 +264,13 @@ impl<S: Scalar> Line<'_, S> {
         for row in &self.constraints.rows {
             sums = self.add_derivatives(row, length, sums);
         }
-        for contact in &self.constraints.contacts {
+        let [ground, others] = self.constraints.sides();
+        for contact in ground {
             sums = self.add_derivatives(contact, length, sums);
         }
+        let sums = among(&others, sums, |sums| {
+            others.iter().fold(sums, |sums, contact| self.add_derivatives(*contact, length, sums))
+        });
         (sums[0], sums[1])
     }
 
@@ -247,7 +280,7 @@ impl<S: Scalar> Line<'_, S> {
             || acts.about(),
             sums,
             |sums| {
-                let (x, along) = (residual(acts, self.origin), along(acts, self.step));
+                let (x, along) = (residual(acts, self.origin), acts.along(self.step));
                 let answer = acts.answer(std::array::from_fn(|k| x[k] + length * along[k]));
                 let turned: [S; K] = std::array::from_fn(|k| dot(&answer.stiffness[k], &along));
                 vec![sums[0] - dot(&answer.force, &along), sums[1] + dot(&turned, &along)]

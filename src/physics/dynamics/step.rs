@@ -85,7 +85,7 @@ pub fn forward<'m, S: Scalar>(
             &smooth
         }
     };
-    let solution = solve(&mass, &smooth_force, &constraints, start, &model.system_pattern, limits);
+    let solution = solve(model, &position, &mass, &smooth_force, &constraints, start, limits);
     Forward { position, mass, tendons, velocity, bias, passive, actuation, smooth_force, constraints, solution }
 }
 

@@ -75,7 +75,7 @@ fn collect(statements: &[Statement], around: &mut Vec<Value>, sources: &mut Hash
 impl Statement {
     pub fn mask(&self) -> Value {
         match self.kind {
-            Kind::When(mask) | Kind::Repeat(_, mask) => mask,
+            Kind::When(mask) | Kind::Repeat(_, mask) | Kind::Keep(mask) => mask,
         }
     }
 }
@@ -129,7 +129,7 @@ impl Live {
         for statement in statements {
             let kept: Vec<Value> =
                 statement.phis.iter().filter(|phi| self.keeps(phi)).flat_map(|phi| [phi.begin, phi.end]).collect();
-            if !kept.is_empty() {
+            if !kept.is_empty() || matches!(statement.kind, Kind::Keep(_)) {
                 // Twice: a name is better for what a statement is about.
                 add_values(tape, &[statement.mask(), statement.mask()], users);
             }

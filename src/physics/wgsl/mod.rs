@@ -20,7 +20,7 @@ use crate::physics::dynamics::{Forward, SolverLimits, State, forward, step, touc
 use crate::physics::model::{JointKind, Model};
 
 /// Bounds of a step's work on the device. Ten Newton steps were enough for every state of two million that were tried.
-pub const LIMITS: SolverLimits = SolverLimits { iterations: 10, searches: 6 };
+pub const LIMITS: SolverLimits = SolverLimits { iterations: 10, searches: 2 };
 
 /// Contacts that a program may hold; each is a piece of straight text.
 const MOST_CONTACTS: usize = 160;
@@ -137,7 +137,7 @@ fn declarations(model: &Model, touches: &[usize], counters: bool) -> String {
     let _ = writeln!(text, "struct Physics {{ {} }}", members.join(", "));
     let numbers: Vec<String> = model.qpos0.iter().map(|&x| print::number(x)).collect();
     let _ = writeln!(text, "\n// The configuration of the model's file, at rest.\nfn physics_initial() -> Physics {{");
-    let _ = writeln!(text, "    var p: Physics;");
+    let _ = writeln!(text, "    var p = Physics();");
     for (index, number) in numbers.iter().enumerate() {
         let _ = writeln!(text, "    p.qpos[{index}] = {number};");
     }

@@ -187,6 +187,12 @@ impl Printer<'_> {
 
     fn statements(&mut self, statements: &[Statement]) {
         for statement in statements {
+            if let Kind::Keep(value) = statement.kind
+                && let Some(place) = value.place().filter(|place| self.live.needed[*place as usize])
+            {
+                self.define(place);
+                continue;
+            }
             let phis: Vec<Phi> = statement.phis.iter().filter(|phi| self.live.keeps(phi)).copied().collect();
             if phis.is_empty() {
                 continue;
@@ -194,6 +200,7 @@ impl Printer<'_> {
             match statement.kind {
                 Kind::When(mask) => self.when(statement, mask, &phis),
                 Kind::Repeat(most, mask) => self.repeat(statement, most, mask, &phis),
+                Kind::Keep(_) => {}
             }
         }
     }

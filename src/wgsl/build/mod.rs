@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use naga::valid::ModuleInfo;
 use naga::{AddressSpace, GlobalVariable, Handle, Module, Span, Type};
 
-use super::error::ProgramError;
+use super::error::{Lines, ProgramError};
 use super::inst::{Inst, Slot};
 use super::lane::Lane;
 use call::Call;
@@ -123,6 +123,7 @@ pub(super) struct Builder<'a> {
     /// The built-in function being written out.
     within: Option<&'static str>,
     sites: Vec<Site>,
+    lines: Lines,
     /// Calls that have been written out, those of abandoned attempts too.
     written: usize,
 }
@@ -161,6 +162,7 @@ impl<'a> Builder<'a> {
             span: Span::UNDEFINED,
             within: None,
             sites: Vec::new(),
+            lines: Lines::of(source.text),
             written: 0,
         }
     }

@@ -2,7 +2,6 @@
 
 use naga::Span;
 
-use super::super::error::position;
 use super::super::inst::{Inst, Slot};
 use super::super::lane::Lane;
 use super::Builder;
@@ -35,7 +34,7 @@ impl Builder<'_> {
     pub(super) fn site(&mut self, what: What) -> u32 {
         let own = |span: &&Span| span.to_range().is_some_and(|r| r.start < self.source.own);
         let span = std::iter::once(&self.span).chain(self.spans.iter().rev()).find(own).copied().unwrap_or(self.span);
-        let (line, column) = position(self.source.text, span);
+        let (line, column) = self.lines.position(span);
         self.sites.push(Site { line, column, what });
         self.sites.len() as u32 - 1
     }
