@@ -219,7 +219,7 @@ fn steps_of_a_model_are_timed_one_and_several_a_dispatch_and_held_against_mujoco
     for name in ["8/step", "8/control"] {
         let own = rows(name);
         let number = |key: &str| own[key].as_f64().unwrap();
-        assert_eq!(number("env_steps_per_second"), 8e6 / number("median"));
+        assert!((number("env_steps_per_second") * number("median") / 8e6 - 1.0).abs() < 1e-9, "{own}");
         assert!((number("peer_ratio") * number("median") * 64.0 / 1e6 - 1.0).abs() < 0.5, "{own}");
         let counts: Vec<u64> =
             own["newton_iterations"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();

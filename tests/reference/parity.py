@@ -144,7 +144,8 @@ def trajectories(options, folder):
 
 
 def million(options, folder):
-    """A million steps of each model of envs/models under random controls, from its own configuration at rest."""
+    """A million steps of each model of envs/models under random controls, from its own configuration at rest. What is not finite on an adapter
+    is rolled by MuJoCo, too."""
     heads = ["model"] + [f"{what}, {adapter}" for adapter in options.adapters for what in ("most Newton steps", "not converged")]
     print("\n| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
     controls, out = os.path.join(folder, "u.npy"), os.path.join(folder, "out.npz")
@@ -156,8 +157,20 @@ def million(options, folder):
         cells = [name]
         for adapter in options.adapters:
             command = [os.path.join(options.target, "flowmill"), "simulate", path, "--controls", controls, "--adapter", adapter, "--out", out, "--json"]
-            found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+            done = subprocess.run(command, capture_output=True, text=True)
+            if "is not finite" in done.stderr:
+                cells += ["not finite", ""]
+                continue
+            done.check_returncode()
+            found = json.loads(done.stdout)
             cells += [str(found["most_iterations"]), str(found["not_converged"])]
+        if "not finite" in cells:
+            d = mujoco.MjData(m)
+            for step in range(1000):
+                d.ctrl[:] = draws[0, step // 5]
+                mujoco.mj_step(m, d)
+            unstable = any(warning.number for warning in d.warning)
+            cells[0] += " (unstable in MuJoCo)" if unstable else " (stable in MuJoCo)"
         print("| " + " | ".join(cells) + " |", flush=True)
 
 
