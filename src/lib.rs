@@ -19,6 +19,7 @@
 //! - [`mod@bench`]: the benchmark suite and the ceilings that it measures an adapter by.
 //! - [`profile`]: where the time of an iteration goes.
 //! - [`simulate`]: models of articulated bodies rolled on an adapter.
+//! - [`mod@render`]: episodes as animated pictures.
 //! - [`report`] and [`plot`]: what a run writes, prints and draws; [`numpy`]: arrays in and out.
 //!
 //! ```no_run
@@ -56,6 +57,7 @@ pub mod numpy;
 pub mod physics;
 pub mod plot;
 pub mod profile;
+pub mod render;
 pub mod report;
 pub mod rng;
 pub mod simd;

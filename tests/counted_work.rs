@@ -269,7 +269,9 @@ impl Walk<'_> {
         };
         let Expression::GlobalVariable(global) = self.function.expressions[base] else { return None };
         let variable: &GlobalVariable = &self.module.global_variables[global];
-        let AddressSpace::Storage { .. } = variable.space else { return None };
+        if !matches!(variable.space, AddressSpace::Storage { .. } | AddressSpace::Uniform) {
+            return None;
+        }
         let name = variable.name.clone().unwrap();
         let Value::Word(at) = index else { panic!("an address in `{name}` depends on data") };
         let (name, width) = name.strip_suffix("_f32").map_or((name.as_str(), 4), |role| (role, 1));

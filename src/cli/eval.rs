@@ -36,7 +36,7 @@ pub struct Args {
 const ROUND_SAMPLES: u64 = 1 << 20;
 
 /// Where the rounds of returns begin; those of MultiGoal's measure are below.
-const RETURN_ROUNDS: u32 = 1 << 30;
+pub const RETURN_ROUNDS: u32 = 1 << 30;
 
 /// Evaluates and prints the statistics.
 pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {

@@ -8,6 +8,7 @@ use flowmill::engine::EngineError;
 use flowmill::env::EnvError;
 use flowmill::ir::GraphError;
 use flowmill::plot::PlotError;
+use flowmill::render::RenderError;
 use flowmill::report::ReportError;
 use flowmill::train::TrainError;
 
@@ -93,6 +94,17 @@ impl From<GradientError> for Failure {
 impl From<ReportError> for Failure {
     fn from(error: ReportError) -> Self {
         Self::new(error.is_input_error(), error.to_string())
+    }
+}
+
+impl From<RenderError> for Failure {
+    fn from(error: RenderError) -> Self {
+        match error {
+            RenderError::Env(error) => (*error).into(),
+            RenderError::Train(error) => (*error).into(),
+            RenderError::Unknown(_) => Self::Input(error.to_string()),
+            RenderError::NotFinite { .. } | RenderError::Drawing(_) => Self::Run(error.to_string()),
+        }
     }
 }
 

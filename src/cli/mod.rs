@@ -21,6 +21,7 @@ mod plot;
 mod policy;
 mod profile;
 mod profile_text;
+mod render;
 mod rows;
 #[cfg(target_os = "linux")]
 mod runtime;
@@ -51,6 +52,7 @@ enum Verb {
     Train(train::Args),
     Eval(eval::Args),
     Plot(plot::Args),
+    Render(render::Args),
     Profile(profile::Args),
     /// List the adapters of this machine with their limits, and which one would be chosen
     Adapters,
@@ -92,6 +94,7 @@ pub fn main(bench: bool) -> ExitCode {
         Verb::Train(args) => train::run(&args, &out),
         Verb::Eval(args) => eval::run(&args, &out),
         Verb::Plot(args) => plot::run(&args, &out),
+        Verb::Render(args) => render::run(&args, &out),
         Verb::Profile(args) => profile::run(&args, &out),
         Verb::Adapters => adapters::run(&out),
         Verb::Envs => envs::run(&out),

@@ -119,6 +119,11 @@ pub(super) fn action_table(
     table
 }
 
+/// Actions `[steps, actions]` for one environment, uniform within their bounds.
+pub fn random_actions(env: &Environment, steps: u32, seed: u64) -> Vec<f32> {
+    action_table(env, CheckOptions { num_envs: 1, steps, seed }, Actions::Random, 0, steps)
+}
+
 fn action_value(channel: &Channel, actions: Actions, key: Key, [step, row, lane]: [u32; 3]) -> f32 {
     // An unbounded entry is tried between -10 and 10.
     let low = if channel.low.is_finite() { channel.low } else { channel.high.min(10.0) - 20.0 };

@@ -139,7 +139,8 @@ pub(super) fn slot_bytes(module: &Module) -> Option<(u64, u64)> {
     Some((u64::from(layouter[slot].to_stride()), u64::from(state)))
 }
 
-fn parse(env: &Environment, text: &str) -> Result<Module, EnvError> {
+/// Parses a text that begins with the user's own.
+pub(super) fn parse(env: &Environment, text: &str) -> Result<Module, EnvError> {
     naga::front::wgsl::parse_str(text).map_err(|e| {
         let spans: Vec<(Span, String)> = e.labels().map(|(span, label)| (span, label.to_string())).collect();
         located(env, text, e.message(), &spans)

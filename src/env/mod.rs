@@ -20,6 +20,7 @@ mod catalogue;
 mod check;
 mod compile;
 mod error;
+mod fields;
 mod inline;
 mod inspect;
 mod manifest;
@@ -33,8 +34,9 @@ mod watch;
 
 pub use batch::{Batch, Trace};
 pub use catalogue::{EnvSummary, Environment, environments, load, search_path};
-pub use check::{CheckOptions, check};
+pub use check::{CheckOptions, check, random_actions};
 pub use error::{EnvError, nearest};
+pub use fields::StateFields;
 pub use inline::StepFunction;
 pub use manifest::{Channel, Constant, Evaluation, MAX_CHANNELS, MAX_HORIZON, Manifest};
 pub use physics::PhysicsSection;

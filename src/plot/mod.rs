@@ -25,6 +25,7 @@ pub use curves::{BandPoint, CurveGroup, LearningCurves, band};
 pub use data::{MultiGoalData, MultiGoalSnapshot, Trajectories};
 pub use multigoal::{FirstActionsPlot, TrajectoryPanels};
 pub use runs::{DATA_FILE, REWARD_TAG, draw_run, draw_runs, group_runs};
+pub(crate) use style::{layout, typeface};
 
 /// Why a picture could not be made.
 #[derive(Debug, thiserror::Error)]

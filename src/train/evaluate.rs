@@ -83,6 +83,8 @@ pub struct Evaluator {
     frozen: BufferId,
     param_words: u32,
     rollout_buffer: BufferId,
+    states: BufferId,
+    state_bytes: u64,
     envs: u32,
 }
 
@@ -143,6 +145,8 @@ impl Evaluator {
             frozen,
             param_words: params.words,
             rollout_buffer,
+            states: roles.get("states")?,
+            state_bytes: kernels.state_bytes,
             layout,
             envs,
         })
@@ -157,11 +161,44 @@ impl Evaluator {
         seed: u64,
         round: u32,
     ) -> Result<Episodes, TrainError> {
+        let (mut r, first) = self.start((envs, steps), seed, round)?;
+        self.rollout.record(&mut r, &first, 0, steps);
+        engine.submit(&r)?;
+        self.read(engine, envs, steps)
+    }
+
+    /// As [`run`](Self::run) with one environment, and the bytes of its `State` too: `seen` gets them before the first step and
+    /// then after every `every` steps. Waits for the device each time.
+    pub fn watch(
+        &self,
+        engine: &mut Engine,
+        (steps, every): (u32, u32),
+        seed: u64,
+        round: u32,
+        mut seen: impl FnMut(Vec<u8>),
+    ) -> Result<Episodes, TrainError> {
+        let (mut r, first) = self.start((1, steps), seed, round)?;
+        let mut done = 0;
+        loop {
+            engine.submit(&r)?;
+            seen(engine.read(self.states, 0, self.state_bytes)?);
+            if done == steps {
+                return self.read(engine, 1, steps);
+            }
+            let count = every.min(steps - done);
+            let widths = (self.widths.0 as u32, self.widths.1 as u32);
+            r = Recording::new();
+            self.rollout.record(&mut r, &first.later(done, widths), done, count);
+            done += count;
+        }
+    }
+
+    /// What comes before the first step, and that step's arguments.
+    fn start(&self, (envs, steps): (u32, u32), seed: u64, round: u32) -> Result<(Recording, EnvArgs), TrainError> {
         let samples = u64::from(envs) * (u64::from(steps) + 1);
         if envs > self.envs || samples > self.capacity {
             return Err(too_many(samples));
         }
-        let (o, d) = (self.widths.0 as u32, self.widths.1 as u32);
         let (seed_lo, seed_hi) = (seed as u32, (seed >> 32) as u32);
         let iteration = EVALUATION | round;
         let args = TileArgs { seed_lo, seed_hi, iteration, rows: envs, ..TileArgs::default() };
@@ -174,14 +211,18 @@ impl Evaluator {
         let at = |name: &str| self.layout.offset(name);
         self.reset.record(&mut r, EnvArgs { obs_offset: at("obs"), ..env }.bytes(), EnvKernels::groups(envs));
         let first = EnvArgs {
-            obs_offset: at("obs") + envs * o,
+            obs_offset: at("obs") + envs * self.widths.0 as u32,
             action_offset: at("action"),
             reward_offset: at("reward"),
             flag_offset: at("flag"),
             ..env
         };
-        self.rollout.record(&mut r, &first, 0, steps);
-        engine.submit(&r)?;
+        Ok((r, first))
+    }
+
+    fn read(&self, engine: &mut Engine, envs: u32, steps: u32) -> Result<Episodes, TrainError> {
+        let (o, d) = (self.widths.0 as u32, self.widths.1 as u32);
+        let at = |name: &str| self.layout.offset(name);
         let mut field = |name: &str, count: u32| -> Result<Vec<f32>, TrainError> {
             let bytes = u64::from(count) * 4;
             Ok(words(&engine.read(self.rollout_buffer, u64::from(at(name)) * 4, bytes)?))

@@ -3,6 +3,7 @@
 mod bad_input;
 mod bench;
 mod profile;
+mod render;
 mod simulate;
 mod support;
 mod training;

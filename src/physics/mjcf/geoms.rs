@@ -58,6 +58,7 @@ pub(super) fn geom(at: &Attributes, compiler: &Compiler, around: Pose) -> Result
         mix: at.magnitude("solmix", 1.0)?,
         softness: softness(at, "solref", "solimp")?,
         margin: at.magnitude("margin", 0.0)?,
+        rgba: rgba(at)?,
     };
     Ok(GeomDraft { geom, mass, moments: moments(shape, size) * mass, group: f64::from(at.integer("group", 0)?) })
 }
@@ -66,7 +67,12 @@ pub(super) fn geom(at: &Attributes, compiler: &Compiler, around: Pose) -> Result
 pub(super) fn site(at: &Attributes, compiler: &Compiler, around: Pose) -> Result<Site, MjcfError> {
     let shape = at.keyword("type", &SHAPES[1..], Shape::Sphere)?;
     let (frame, size) = extent(at, compiler, around, shape)?;
-    Ok(Site { name: at.name(), body: 0, shape, size, frame })
+    Ok(Site { name: at.name(), body: 0, shape, size, frame, rgba: rgba(at)? })
+}
+
+/// Colour and opacity, where they are given; what a layer leaves out is MuJoCo's grey.
+fn rgba(at: &Attributes) -> Result<Option<[f64; 4]>, MjcfError> {
+    at.has("rgba").then(|| at.partial("rgba", [0.5, 0.5, 0.5, 1.0])).transpose()
 }
 
 /// Frame and size, from `fromto` where that is given.

@@ -27,8 +27,6 @@ const fn rule(
     Rule { kind, read, ignored, children, skipped }
 }
 
-const LOOK: &str = "rgba material group user";
-
 /// All elements of the supported part of MJCF.
 const RULES: &[Rule] = &[
     rule(
@@ -99,12 +97,12 @@ const RULES: &[Rule] = &[
     rule(
         "geom",
         "type pos quat axisangle xyaxes zaxis euler fromto size mass density contype conaffinity condim priority friction \
-         solmix solref solimp margin gap shellinertia fluidshape group",
-        "rgba material user",
+         solmix solref solimp margin gap shellinertia fluidshape group rgba",
+        "material user",
         "",
         "",
     ),
-    rule("site", "type pos quat axisangle xyaxes zaxis euler fromto size", LOOK, "", ""),
+    rule("site", "type pos quat axisangle xyaxes zaxis euler fromto size rgba", "material group user", "", ""),
     rule("contact", "", "", "pair exclude", ""),
     rule("pair", "geom1 geom2 condim friction solref solimp margin gap", "", "", ""),
     rule("exclude", "body1 body2", "", "", ""),

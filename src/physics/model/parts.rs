@@ -218,6 +218,8 @@ pub struct Geom {
     pub softness: Softness,
     /// Distance at which a contact begins.
     pub margin: f64,
+    /// Colour and opacity, each in [0, 1], where the file gives them.
+    pub rgba: Option<[f64; 4]>,
 }
 
 /// A site: a named frame in a body, with an extent that touch sensors use.
@@ -233,6 +235,8 @@ pub struct Site {
     pub size: DVec3,
     /// Its frame in its body's.
     pub frame: Frame,
+    /// Colour and opacity, each in [0, 1], where the file gives them.
+    pub rgba: Option<[f64; 4]>,
 }
 
 /// What a tendon's length is.

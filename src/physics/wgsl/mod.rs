@@ -13,6 +13,7 @@ mod tests;
 
 use std::fmt::Write;
 
+use self::print::{Text, number, print};
 pub use self::quantity::Quantity;
 use self::recorded::{Recorded, input};
 use self::tape::{Value, record};
@@ -60,7 +61,8 @@ pub fn module(model: &Model, extent: &Extent) -> Result<String, TooManyContacts>
     let touches: Vec<usize> = extent.quantities.iter().filter_map(Quantity::touch).collect();
     let mut text = declarations(model, &touches, extent.counters);
     let inputs = inputs(model);
-    let function = |about: &str, head: &str, body: String| format!("\n// {about}\n{head} {{\n{body}}}\n");
+    let function =
+        |about: &str, head: &str, text: Text| format!("{}\n// {about}\n{head} {{\n{}}}\n", text.functions, text.body);
 
     let (tape, statements, results) = record(|| {
         let (mut state, control) = arguments(model);
@@ -78,7 +80,7 @@ pub fn module(model: &Model, extent: &Extent) -> Result<String, TooManyContacts>
         results
     });
     let head = "fn physics_step(p: ptr<function, Physics>, control: array<f32, NU>)";
-    text.push_str(&function("One time step.", head, print::print(&tape, &statements, &results, &inputs)));
+    text.push_str(&function("One time step.", head, print(&tape, &statements, &results, &inputs, "step")));
 
     if !touches.is_empty() {
         let (tape, statements, results) = record(|| {
@@ -89,7 +91,7 @@ pub fn module(model: &Model, extent: &Extent) -> Result<String, TooManyContacts>
             results
         });
         let head = "fn physics_touch(p: ptr<function, Physics>, control: array<f32, NU>)";
-        let body = print::print(&tape, &statements, &results, &inputs);
+        let body = print(&tape, &statements, &results, &inputs, "touch");
         text.push_str(&function("The touch sensors of a state, which stays as it is.", head, body));
     }
 
@@ -135,7 +137,7 @@ fn declarations(model: &Model, touches: &[usize], counters: bool) -> String {
     }
     let _ = writeln!(text, "\n// Positions, velocities, and the acceleration from which the solver begins.");
     let _ = writeln!(text, "struct Physics {{ {} }}", members.join(", "));
-    let numbers: Vec<String> = model.qpos0.iter().map(|&x| print::number(x)).collect();
+    let numbers: Vec<String> = model.qpos0.iter().map(|&x| number(x)).collect();
     let _ = writeln!(text, "\n// The configuration of the model's file, at rest.\nfn physics_initial() -> Physics {{");
     let _ = writeln!(text, "    var p = Physics();");
     for (index, number) in numbers.iter().enumerate() {
@@ -216,8 +218,8 @@ fn view(model: &Model, quantities: &[&Quantity], inputs: &[(String, String)]) ->
     // A value, not a pointer, is what is looked at.
     let inputs: Vec<(String, String)> =
         inputs.iter().map(|(name, text)| (name.clone(), text.replace("(*p)", "p"))).collect();
-    let body = print::print(&tape, &statements, &results, &inputs);
+    let Text { functions, body } = print(&tape, &statements, &results, &inputs, "view");
     format!(
-        "\n// What follows from positions and velocities, in the world's frame unless its sensor says otherwise.\nstruct View {{\n{members}}}\n\nfn physics_view(p: Physics) -> View {{\n    var view: View;\n{body}    return view;\n}}\n"
+        "{functions}\n// What follows from positions and velocities, in the world's frame unless its sensor says otherwise.\nstruct View {{\n{members}}}\n\nfn physics_view(p: Physics) -> View {{\n    var view: View;\n{body}    return view;\n}}\n"
     )
 }

@@ -1,9 +1,10 @@
 //! A recorded program as WGSL: straight lines of named values, between branches and loops.
 //!
 //! A value is written where it is first needed, in that block; what a loop does not change stands before it. A value that only
-//! branches need is computed anew in each of them: that is cheaper than keeping it.
+//! branches need is computed anew in each of them: that is cheaper than keeping it. What a long branch does becomes a function of
+//! its own, because naga's time for a function grows with the square of its length.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 
 use super::live::{Live, live};
@@ -17,13 +18,25 @@ struct Block {
     repeats: Option<u32>,
 }
 
-/// Writes the statements and assigns the results to the targets. `inputs` are expressions of the inputs.
+/// Lines of a branch from which on it is a function.
+const OUTLINE: usize = 24;
+
+/// A program's text: the functions that it calls, and the body of the function that it is.
+#[derive(Debug)]
+pub(super) struct Text {
+    pub functions: String,
+    pub body: String,
+}
+
+/// Writes the statements and assigns the results to the targets. `inputs` are names and expressions of the inputs; the names of
+/// functions begin with `prefix`.
 pub(super) fn print(
     tape: &Tape,
     statements: &[Statement],
     results: &[(String, Value)],
     inputs: &[(String, String)],
-) -> String {
+    prefix: &str,
+) -> Text {
     let values: Vec<Value> = results.iter().map(|(_, value)| *value).collect();
     let mut printer = Printer {
         tape,
@@ -33,6 +46,9 @@ pub(super) fn print(
         blocks: Vec::new(),
         count: 0,
         loops: 0,
+        declared: HashMap::new(),
+        functions: String::new(),
+        prefix,
     };
     printer.open(None);
     printer.statements(statements);
@@ -41,7 +57,8 @@ pub(super) fn print(
     for ((target, _), text) in results.iter().zip(texts) {
         printer.line(&format!("{target} = {text};"));
     }
-    printer.close()
+    let body = printer.close();
+    Text { functions: printer.functions, body }
 }
 
 struct Printer<'a> {
@@ -53,6 +70,10 @@ struct Printer<'a> {
     blocks: Vec<Block>,
     count: usize,
     loops: u32,
+    /// Type of each name, and the block in which it was declared.
+    declared: HashMap<String, (&'static str, usize)>,
+    functions: String,
+    prefix: &'a str,
 }
 
 impl Printer<'_> {
@@ -115,12 +136,17 @@ impl Printer<'_> {
         }
         wanted.sort_unstable();
         for place in wanted {
-            let block = self.home(self.tape.depths[place as usize]);
-            let (name, text) = match self.node(place).op {
-                Op::Input(number) => self.inputs[number as usize].clone(),
-                _ => (self.fresh("t"), self.operation(place).0),
+            // Inputs are read where the arguments are.
+            let (block, name, text) = match self.node(place).op {
+                Op::Input(number) => {
+                    let (name, text) = self.inputs[number as usize].clone();
+                    (0, name, text)
+                }
+                _ => (self.home(self.tape.depths[place as usize]), self.fresh("t"), self.operation(place).0),
             };
             self.line_in(block, &format!("let {name} = {text};"));
+            let kind = if self.node(place).op.is_mask() { "bool" } else { "f32" };
+            self.declared.insert(name.clone(), (kind, block));
             self.name(place, block, name);
         }
     }
@@ -214,9 +240,7 @@ impl Printer<'_> {
                 Some(name) => names.push(name),
                 None => {
                     let text = self.value(phi.begin);
-                    let name = self.fresh("v");
-                    self.line(&format!("var {name} = {text};"));
-                    names.push(name);
+                    names.push(self.variable(&text));
                 }
             }
         }
@@ -225,18 +249,66 @@ impl Printer<'_> {
         self.assign(phis, &names);
         let body = self.close();
         self.line(&format!("if ({mask}) {{ // {}", statement.about));
-        self.insert(&body);
+        match body.lines().count() > OUTLINE {
+            true => self.call(&body, &names, &statement.about),
+            false => self.insert(&body),
+        }
         self.line("}");
         self.name_outer(phis, names);
+    }
+
+    fn variable(&mut self, begin: &str) -> String {
+        let name = self.fresh("v");
+        self.line(&format!("var {name} = {begin};"));
+        self.declared.insert(name.clone(), ("f32", self.blocks.len() - 1));
+        name
+    }
+
+    /// Makes a function of a branch's body, which sets the variables, and writes its call.
+    fn call(&mut self, body: &str, variables: &[String], about: &str) {
+        let block = self.blocks.len();
+        let mentioned: BTreeSet<&str> = words(body).collect();
+        let outside: Vec<(&str, &str)> = mentioned
+            .into_iter()
+            .filter_map(|word| self.declared.get(word).map(|(kind, at)| (word, *kind, *at)))
+            .filter(|(.., at)| *at < block)
+            .map(|(word, kind, _)| (word, kind))
+            .collect();
+        let is_variable = |word: &str| variables.iter().any(|name| name == word);
+        let parameters: Vec<String> = outside
+            .iter()
+            .map(|(word, kind)| match is_variable(word) {
+                true => format!("{word}_before: {kind}"),
+                false => format!("{word}: {kind}"),
+            })
+            .collect();
+        let function = self.fresh(&format!("{}_part", self.prefix));
+        let count = variables.len();
+        let mut text = format!("\n// {about}\nfn {function}({}) -> array<f32, {count}> {{\n", parameters.join(", "));
+        for name in variables {
+            let read = outside.iter().any(|(word, _)| word == name);
+            let begin = if read { format!("{name}_before") } else { "0.0".into() };
+            let _ = writeln!(text, "    var {name} = {begin};");
+        }
+        for line in body.lines() {
+            let _ = writeln!(text, "{}", line.get(4 * block..).unwrap_or_default());
+        }
+        let _ = writeln!(text, "    return array<f32, {count}>({});\n}}", variables.join(", "));
+        self.functions.push_str(&text);
+        let arguments: Vec<&str> = outside.iter().map(|(word, _)| *word).collect();
+        let made = self.fresh("r");
+        let mut lines = format!("{:w$}let {made} = {function}({});\n", "", arguments.join(", "), w = 4 * (block + 1));
+        for (index, name) in variables.iter().enumerate() {
+            let _ = writeln!(lines, "{:w$}{name} = {made}[{index}];", "", w = 4 * (block + 1));
+        }
+        self.insert(&lines);
     }
 
     fn repeat(&mut self, statement: &Statement, most: usize, more: Value, phis: &[Phi]) {
         let mut names = Vec::new();
         for phi in phis {
             let text = self.value(phi.begin);
-            let name = self.fresh("v");
-            self.line(&format!("var {name} = {text};"));
-            names.push(name);
+            names.push(self.variable(&text));
         }
         self.loops += 1;
         let counter = self.fresh("i");
@@ -296,7 +368,11 @@ impl Printer<'_> {
 
 /// Whether a name stands in an expression.
 fn mentions(text: &str, name: &str) -> bool {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
+    words(text).any(|word| word == name)
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_')
 }
 
 /// A number that is an f32.

@@ -32,6 +32,11 @@ pub(super) enum Op {
 }
 
 impl Op {
+    /// Whether it gives a mask.
+    pub fn is_mask(self) -> bool {
+        matches!(self, Op::Less | Op::Not | Op::And | Op::Or | Op::Xor)
+    }
+
     /// Operands.
     pub fn arity(self) -> usize {
         match self {

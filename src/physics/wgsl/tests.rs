@@ -61,7 +61,7 @@ fn a_branch_writes_its_variables_in_place_only_where_nobody_reads_what_they_were
             let sum = if keep { second[0] + first[0] } else { second[0] };
             vec![("out".to_string(), sum.0)]
         });
-        print::print(&tape, &statements, &results, &inputs)
+        print(&tape, &statements, &results, &inputs, "test").body
     };
     assert_eq!(program(false).matches("var ").count(), 1, "{}", program(false));
     assert_eq!(program(true).matches("var ").count(), 2, "{}", program(true));

@@ -7,7 +7,7 @@ use super::super::random::chunk_drawing;
 use super::access::{self, Access, Accessing, Row};
 use super::emit::{CALL_ROWS, Emitter};
 use super::encode::{Form, R13, RBX, RDI, RSI, Rm, op};
-use super::registers::Fixed;
+use super::frame::Fixed;
 
 /// A function on rows that follow each other: arguments, then results.
 pub(in super::super) type OnRows = unsafe extern "sysv64" fn(rows: *mut u32);

@@ -9,8 +9,10 @@ use super::super::lane::Lane;
 use super::super::run::LIMIT;
 use super::access::Access;
 use super::encode::{Form, R12, R13, R15, RBP, RBX, RCX, RDI, RDX, RSI, Rm, op};
+use super::frame::{Fixed, Uniform};
+use super::join::Snapshot;
 use super::lanes::integers;
-use super::registers::{Fixed, Registers, Snapshot, Uniform};
+use super::registers::Registers;
 use super::truths::truths;
 use super::uses::Uses;
 

@@ -6,8 +6,11 @@
 
 mod access;
 mod calls;
+mod conversions;
 mod emit;
 mod encode;
+mod frame;
+mod join;
 mod lanes;
 mod memory;
 mod registers;
@@ -26,8 +29,8 @@ use crate::simd::Isa;
 use access::{Access, Context};
 use emit::{CALL_ROWS, Emitted, emit};
 use encode::Form;
+use frame::{REACH, Uniform};
 use memory::Code;
-use registers::{REACH, Uniform};
 
 /// A program as machine code.
 #[derive(Debug)]

@@ -7,43 +7,20 @@
 use std::collections::HashMap;
 
 use super::super::inst::Slot;
-use super::encode::{Assembler, Form, R15, RBP, RBX, Reg, Rm, op};
+use super::encode::{Assembler, Form, RBX, Reg, Rm, op};
+use super::frame::{Fixed, Uniform};
 use super::uses::Uses;
 
 pub(super) const NONE: u32 = u32::MAX;
 const NO_REGISTER: Reg = Reg::MAX;
 /// A register that holds what has no slot.
-const TEMPORARY: Slot = u32::MAX - 1;
-/// Homes and uniforms in front of what their base register points to: the reach of a displacement of one byte.
-pub(super) const REACH: i32 = 128;
+pub(super) const TEMPORARY: Slot = u32::MAX - 1;
 /// A value that is used again within so many instructions is brought to a register.
 const SOON: u32 = 48;
 
-/// A value that is the same in all lanes and during a dispatch.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Uniform {
-    Constant(u32),
-    /// A word of the immediates.
-    Immediate(u32),
-    /// Elements of a runtime-sized array.
-    Length {
-        buffer: u32,
-        offset: u32,
-        stride: u32,
-    },
-}
-
-/// A slot that is in memory from the beginning.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Fixed {
-    Uniform(u32),
-    /// A row of inputs.
-    Input(u32),
-}
-
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
-    register: Reg,
+    pub(super) register: Reg,
     /// A mask register with the same truth; 0 where there is none.
     mask: Reg,
     pub home: u32,
@@ -52,28 +29,21 @@ pub(super) struct Place {
     pub fixed: Option<Fixed>,
 }
 
-/// Values of the registers where a branch was passed over.
-#[derive(Clone, Debug)]
-pub(super) struct Snapshot {
-    at: u32,
-    file: [(Slot, bool); 32],
-}
-
 pub(super) struct Registers {
     pub asm: Assembler,
     pub form: Form,
     pub uses: Uses,
     /// The instruction at hand.
     pub at: u32,
-    places: Vec<Place>,
-    file: [Slot; 32],
+    pub(super) places: Vec<Place>,
+    pub(super) file: [Slot; 32],
     masks: [Slot; 8],
     locked: u32,
     locked_masks: u8,
-    homes: u32,
-    free_homes: Vec<u32>,
-    uniforms: Vec<Uniform>,
-    numbers: HashMap<Uniform, u32>,
+    pub(super) homes: u32,
+    pub(super) free_homes: Vec<u32>,
+    pub(super) uniforms: Vec<Uniform>,
+    pub(super) numbers: HashMap<Uniform, u32>,
 }
 
 impl Registers {
@@ -101,104 +71,17 @@ impl Registers {
         (self.asm, self.homes, self.uniforms)
     }
 
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         if self.form == Form::Evex { 32 } else { 16 }
     }
 
-    fn place(&mut self, slot: Slot) -> &mut Place {
+    pub(super) fn place(&mut self, slot: Slot) -> &mut Place {
         &mut self.places[slot as usize]
-    }
-
-    pub fn uniform(&mut self, uniform: Uniform) -> u32 {
-        let next = self.uniforms.len() as u32;
-        let number = *self.numbers.entry(uniform).or_insert(next);
-        if number == next {
-            self.uniforms.push(uniform);
-        }
-        number
-    }
-
-    pub fn fix(&mut self, slot: Slot, fixed: Fixed) {
-        self.place(slot).fixed = Some(fixed);
-    }
-
-    pub fn fixed(&self, slot: Slot) -> Option<Fixed> {
-        self.places[slot as usize].fixed
-    }
-
-    /// The word that a slot holds in all lanes, if that is known.
-    pub fn word(&self, slot: Slot) -> Option<u32> {
-        match self.fixed(slot)? {
-            Fixed::Uniform(number) => match self.uniforms[number as usize] {
-                Uniform::Constant(word) => Some(word),
-                _ => None,
-            },
-            Fixed::Input(_) => None,
-        }
-    }
-
-    /// Where a uniform lies from its base register.
-    pub fn uniform_offset(&self, number: u32) -> i32 {
-        (number as i32 - REACH) * if self.form == Form::Evex { 4 } else { self.form.bytes() }
-    }
-
-    fn uniform_at(&self, number: u32) -> Rm {
-        let at = self.uniform_offset(number);
-        if self.form == Form::Evex { Rm::Word(RBP, at) } else { Rm::Row(RBP, at) }
-    }
-
-    /// A constant as an operand.
-    pub fn constant(&mut self, word: u32) -> Rm {
-        let number = self.uniform(Uniform::Constant(word));
-        self.uniform_at(number)
-    }
-
-    /// Where row `home` of the frame lies from its base register; negative rows are those of calls.
-    pub fn row_at(&self, home: i32) -> i32 {
-        (home - REACH) * self.form.bytes()
-    }
-
-    /// A home for the slot.
-    pub fn home(&mut self, slot: Slot) -> i32 {
-        if self.place(slot).home == NONE {
-            let home = self.free_homes.pop().unwrap_or_else(|| {
-                self.homes += 1;
-                self.homes - 1
-            });
-            self.place(slot).home = home;
-        }
-        self.row_at(self.places[slot as usize].home as i32)
-    }
-
-    /// The life of a slot has ended.
-    pub fn end(&mut self, slot: Slot) {
-        self.forget(slot);
-        let home = std::mem::replace(&mut self.place(slot).home, NONE);
-        if home != NONE {
-            self.free_homes.push(home);
-        }
     }
 
     /// Whether the home has the value.
     pub fn valid(&mut self, slot: Slot) -> &mut bool {
         &mut self.place(slot).valid
-    }
-
-    fn in_memory(&self, slot: Slot) -> bool {
-        let place = &self.places[slot as usize];
-        place.valid || place.fixed.is_some()
-    }
-
-    /// The value's place in memory.
-    fn memory(&self, slot: Slot) -> Rm {
-        let place = &self.places[slot as usize];
-        match place.fixed {
-            Some(Fixed::Uniform(number)) => self.uniform_at(number),
-            Some(Fixed::Input(row)) => Rm::Row(R15, row as i32 * 256),
-            // A slot that no lane has written is anything.
-            None if place.home == NONE => Rm::Row(RBX, 0),
-            None => Rm::Row(RBX, self.row_at(place.home as i32)),
-        }
     }
 
     /// Whether the value is needed after the instruction at hand.
@@ -261,7 +144,7 @@ impl Registers {
         register
     }
 
-    fn bind(&mut self, register: Reg, slot: Slot) {
+    pub(super) fn bind(&mut self, register: Reg, slot: Slot) {
         self.file[register as usize] = slot;
         self.place(slot).register = register;
     }
@@ -468,7 +351,7 @@ impl Registers {
         }
     }
 
-    fn drop_masks(&mut self) {
+    pub(super) fn drop_masks(&mut self) {
         for mask in 1..8 {
             let slot = self.masks[mask];
             if slot != NONE {
@@ -498,56 +381,6 @@ impl Registers {
                 self.place(slot).register = NO_REGISTER;
             }
             self.file[register] = NONE;
-        }
-    }
-
-    /// What the registers hold here.
-    pub fn snapshot(&self) -> Snapshot {
-        let file = self.file.map(|slot| (slot, slot < TEMPORARY && self.in_memory(slot)));
-        Snapshot { at: self.at, file }
-    }
-
-    /// Ends a branch that may have been passed over where the snapshot was taken: what the registers hold afterwards is right on both
-    /// paths. A value that the branch defined is not needed by lanes that passed it over.
-    pub fn join(&mut self, snapshot: &Snapshot, assigned: &dyn Fn(Slot) -> bool) {
-        self.without_masks();
-        self.drop_masks();
-        let mut moved = Vec::new();
-        for (register, &(slot, valid)) in snapshot.file.iter().enumerate() {
-            if slot < TEMPORARY && !valid && self.needed(slot) {
-                if self.places[slot as usize].register != register as Reg {
-                    self.save(slot);
-                    moved.push((register as Reg, slot));
-                } else {
-                    self.place(slot).valid = false;
-                }
-            }
-        }
-        for &(register, _) in &moved {
-            let other = self.file[register as usize];
-            if other != NONE {
-                if self.needed(other) {
-                    self.save(other);
-                }
-                self.forget(other);
-            }
-        }
-        for &(register, slot) in &moved {
-            let from = self.memory(slot);
-            self.forget(slot);
-            self.load(register, from);
-            self.bind(register, slot);
-        }
-        for &(_, slot) in &moved {
-            self.place(slot).valid = false;
-        }
-        for register in 0..self.count() {
-            let slot = self.file[register];
-            let of_branch = |slot: Slot| self.uses.definition(slot) > snapshot.at && !assigned(slot);
-            let fixed = slot != NONE && self.places[slot as usize].fixed.is_some();
-            if slot != NONE && snapshot.file[register].0 != slot && (fixed || !of_branch(slot)) {
-                self.forget(slot);
-            }
         }
     }
 }
