@@ -22,6 +22,7 @@ fn kernels(c: &mut Criterion) {
         part: Part::Kernels,
         filter: Some("kernel/".into()),
         envs,
+        python: None,
         length: Duration::ZERO,
     };
     let mut each = |name: &str, engine: &mut Engine, recording: &Recording| {

@@ -13,7 +13,14 @@ use flowmill::train::{TrainOptions, Trainer};
 
 fn suite(part: Part, filter: Option<&str>) -> Suite {
     let engine = EngineOptions { adapter: AdapterChoice::Cpu, threads: Some(1), ..EngineOptions::default() };
-    let options = SuiteOptions { engine, part, filter: filter.map(str::to_string), envs: None, length: Duration::ZERO };
+    let options = SuiteOptions {
+        engine,
+        part,
+        filter: filter.map(str::to_string),
+        envs: None,
+        python: None,
+        length: Duration::ZERO,
+    };
     Suite::new(options).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -129,6 +136,21 @@ fn every_algorithm_has_a_rollout_and_an_iteration_and_every_shape_its_overhead()
     assert!(rollouts.union(&iterations).all(|name| all.contains(name)));
 }
 
+/// Rows of MuJoCo's are there where it is.
+#[test]
+fn every_model_has_rows_for_its_compilation_and_for_steps_of_every_batch() {
+    let names = names(Part::Physics);
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("envs/models");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let model = file.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned();
+        for row in ["compile", "first-dispatch", "1024/step", "4096/step", "16384/step"] {
+            assert!(names.contains(&format!("physics/{model}/{row}")), "no {row} of {model} in {names:?}");
+        }
+    }
+    assert!(names.contains("physics/walker/4096/control") && !names.contains("physics/cheetah/4096/control"));
+    assert!(names.is_subset(&self::names(Part::All)));
+}
+
 #[test]
 fn a_filter_keeps_the_rows_whose_names_contain_it() {
     let kept = suite(Part::All, Some("quadruped/ppo"));
@@ -167,7 +189,8 @@ fn counted_work_at_most_doubles_with_the_environments_and_with_the_midpoint_step
 fn measured_time_at_most_doubles_with_the_environments_and_with_the_midpoint_steps() {
     let engine = EngineOptions { adapter: AdapterChoice::Cpu, threads: Some(1), ..EngineOptions::default() };
     let (filter, length) = (Some("scaling/".to_string()), Duration::from_millis(50));
-    let suite = Suite::new(SuiteOptions { engine, part: Part::Train, filter, envs: Some(64), length }).unwrap();
+    let suite =
+        Suite::new(SuiteOptions { engine, part: Part::Train, filter, envs: Some(64), python: None, length }).unwrap();
     let mut seen = Vec::new();
     for _ in 0..3 {
         let results = suite.run(&mut |_| {}).unwrap();

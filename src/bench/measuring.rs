@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use super::bed::Bed;
 use super::clock::{Run, Samples, interleaved, ratio};
 use super::environments::Stepper;
+use super::peer::Peer;
+use super::physics::{Bench, Physics};
 use super::row::Row;
 use super::shapes::Shape;
 use super::suite::Suite;
@@ -23,6 +25,8 @@ pub struct Measuring<'a> {
     /// For environments alone.
     plain: Option<Engine>,
     stepper: Option<(String, Stepper)>,
+    model: Option<(usize, Engine, Bench)>,
+    peer: Option<Peer>,
     shape: Option<usize>,
     beds: Vec<(&'static str, Bed)>,
     seconds_compiling: f64,
@@ -31,7 +35,17 @@ pub struct Measuring<'a> {
 impl Measuring<'_> {
     /// Nothing is prepared; `limits` are the adapter's GFLOP/s and GB/s at best.
     pub fn new(suite: &Suite, limits: [f64; 2]) -> Measuring<'_> {
-        Measuring { suite, limits, plain: None, stepper: None, shape: None, beds: Vec::new(), seconds_compiling: 0.0 }
+        Measuring {
+            suite,
+            limits,
+            plain: None,
+            stepper: None,
+            model: None,
+            peer: None,
+            shape: None,
+            beds: Vec::new(),
+            seconds_compiling: 0.0,
+        }
     }
 
     /// Seconds of planning and compilation so far.
@@ -46,6 +60,7 @@ impl Measuring<'_> {
     /// Gives trainers and environments back.
     pub fn leave(&mut self) {
         (self.plain, self.stepper, self.shape) = (None, None, None);
+        (self.model, self.peer) = (None, None);
         self.beds.clear();
     }
 
@@ -108,6 +123,28 @@ impl Measuring<'_> {
         let row = self.counted(name, &seconds, done);
         let rate = (!reset).then(|| envs as f64 / row.seconds());
         Ok(Row { env_steps_per_second: rate, ..row })
+    }
+
+    /// Rows of a model that are measured together: those of its compilation, or those of a batch.
+    pub fn physics(&mut self, model: usize, asked: &[(&str, Physics)]) -> Result<Vec<Row>, BenchError> {
+        let length = self.length();
+        if self.model.as_ref().is_none_or(|(other, ..)| *other != model) {
+            self.leave();
+            let (name, path) = &self.suite.models.files[model];
+            let (mut engine, started) = (self.suite.open()?, Instant::now());
+            let bench = Bench::new(&mut engine, name, path)?;
+            self.seconds_compiling += started.elapsed().as_secs_f64();
+            self.model = Some((model, engine, bench));
+        }
+        let compares = asked.iter().any(|(_, what)| matches!(what, Physics::Mujoco(_)));
+        if let (true, None, Some(python)) = (compares, &self.peer, &self.suite.models.python) {
+            self.peer = Some(Peer::new(python)?);
+        }
+        let Some((_, engine, bench)) = &mut self.model else { return Err(BenchError::Missing("a model")) };
+        match asked.iter().any(|(_, what)| what.batch().is_some()) {
+            true => bench.batch(engine, self.peer.as_mut().filter(|_| compares), length, asked),
+            false => Ok(asked.iter().map(|(name, what)| bench.preparation(name, *what)).collect()),
+        }
     }
 
     /// The trainer behind a kernel's row, with one dispatch of it.

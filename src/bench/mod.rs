@@ -12,6 +12,8 @@ mod environments;
 mod measuring;
 mod networks;
 mod page;
+mod peer;
+mod physics;
 mod report;
 mod row;
 mod shapes;
@@ -31,6 +33,7 @@ pub use tasks::Part;
 use crate::algo::SettingsError;
 use crate::engine::EngineError;
 use crate::env::EnvError;
+use crate::simulate::SimulateError;
 use crate::train::TrainError;
 
 /// Why a suite cannot start or go on.
@@ -64,6 +67,20 @@ pub enum BenchError {
         /// What is wrong and what was expected.
         message: String,
     },
+    /// A Python that was asked for and has no MuJoCo.
+    #[error("{path}: expected a Python with mujoco and numpy: {message}")]
+    Python {
+        /// What was asked for.
+        path: String,
+        /// What it says.
+        message: String,
+    },
+    /// The program beside which physics is timed.
+    #[error("C MuJoCo in Python: {0}")]
+    Peer(String),
+    /// A model that cannot be read or simulated.
+    #[error("{0}")]
+    Model(String),
     /// A plan without what it was asked for.
     #[error("the plan has no longer {0}")]
     Missing(&'static str),
@@ -72,6 +89,15 @@ pub enum BenchError {
 impl From<EnvError> for BenchError {
     fn from(error: EnvError) -> Self {
         Self::Env(Box::new(error))
+    }
+}
+
+impl From<SimulateError> for BenchError {
+    fn from(error: SimulateError) -> Self {
+        match error {
+            SimulateError::Engine(error) => Self::Engine(error),
+            error => Self::Model(error.to_string()),
+        }
     }
 }
 

@@ -132,6 +132,10 @@ pub fn cells(row: &Row) -> [String; HEADINGS.len()] {
     let mut notes: Vec<String> =
         rates.iter().filter_map(|(rate, of)| rate.map(|rate| format!("{} {of}", format_si(rate)))).collect();
     notes.extend(row.counted_ratio.map(|counted| format!("counted {counted:.2} x")));
+    notes.extend(row.peer_ratio.map(|ratio| format!("{} x MuJoCo", digits(ratio))));
+    notes.extend(row.peer.clone());
+    // Some solutions need no step: what is told is the largest number.
+    notes.extend(row.newton_iterations.len().checked_sub(1).map(|most| format!("Newton <= {most}")));
     notes.extend(row.limit.filter(|limit| row.median > *limit).map(|limit| format!("OVER {limit}")));
     [
         row.name.clone(),

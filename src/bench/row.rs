@@ -68,6 +68,15 @@ pub struct Row {
     /// The same ratio by counted arithmetic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counted_ratio: Option<f64>,
+    /// Time of C MuJoCo for the same states and controls, measured in turn, over this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_ratio: Option<f64>,
+    /// What measured a row that is not of the adapter: its version and threads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+    /// How many states took so many Newton steps in one time step, from 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub newton_iterations: Vec<u32>,
     /// What the ratio should not exceed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<f64>,
@@ -91,6 +100,9 @@ impl Row {
             steps_per_second: None,
             ratio: None,
             counted_ratio: None,
+            peer_ratio: None,
+            peer: None,
+            newton_iterations: Vec::new(),
             limit: None,
         }
     }

@@ -1,14 +1,17 @@
 //! Measures the rows of a suite, one after the other; what is compared, in turn.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::BenchError;
 use super::ceilings::{Ceilings, measure};
 use super::clock::Samples;
 use super::measuring::Measuring;
+use super::peer::python;
+use super::physics::{self, Physics};
 use super::row::{Row, Unit};
 use super::shapes::Shape;
-use super::tasks::{CONTROL, Ceiling, Job, Part, Task, select, tasks};
+use super::tasks::{CONTROL, Ceiling, Job, Models, Part, Task, select, tasks};
 use crate::engine::{AdapterSummary, Engine, EngineError, EngineOptions, Recording};
 use crate::env::{EnvError, EnvKernels, load};
 
@@ -23,6 +26,8 @@ pub struct SuiteOptions {
     pub filter: Option<String>,
     /// Environments of a shape; by default as many as suit the adapter.
     pub envs: Option<usize>,
+    /// A Python with MuJoCo, to time its steps beside those of physics; by default `python3`, where that has it.
+    pub python: Option<PathBuf>,
     /// Time of a row; whole iterations get ten times as much.
     pub length: Duration,
 }
@@ -60,6 +65,7 @@ pub struct Suite {
     pub(super) options: SuiteOptions,
     adapter: AdapterSummary,
     pub(super) shapes: [Shape; 2],
+    pub(super) models: Models,
     pub(super) tasks: Vec<Task>,
     /// Environments that do not compile.
     warnings: Vec<String>,
@@ -73,7 +79,15 @@ impl Suite {
         let started = Instant::now();
         let adapter = Engine::new(&options.engine)?.adapter().clone();
         let shapes = Shape::all(adapter.kind, options.envs)?;
-        let all = tasks(options.part, &adapter, &shapes)?;
+        let models = match options.part {
+            Part::Physics | Part::All => Models {
+                files: physics::models(),
+                batches: options.envs.map_or(physics::BATCHES.to_vec(), |envs| vec![envs]),
+                python: python(options.python.as_deref())?,
+            },
+            _ => Models::default(),
+        };
+        let all = tasks(options.part, &adapter, &shapes, &models)?;
         let mut tasks = match &options.filter {
             Some(filter) => select(all, filter)?,
             None => all,
@@ -88,7 +102,7 @@ impl Suite {
             warnings.push(format!("no rows of environment {name}: {}", error.lines().next().unwrap_or_default()));
         }
         let seconds_planning = started.elapsed().as_secs_f64();
-        Ok(Self { options, adapter, shapes, tasks, warnings, seconds_planning })
+        Ok(Self { options, adapter, shapes, models, tasks, warnings, seconds_planning })
     }
 
     /// The adapter.
@@ -148,14 +162,9 @@ impl Suite {
         Ok(results)
     }
 
-    /// Names of the rows that are measured with a task's, its own among them: iterations of a shape run in turn.
+    /// Names of the rows that are measured with a task's, its own among them.
     fn together(&self, task: &Task) -> Vec<&str> {
-        let shape = |job: &Job| match job {
-            Job::Iteration { shape, .. } | Job::Overhead { shape } => Some(*shape),
-            _ => None,
-        };
-        let same =
-            |other: &&Task| *other == task || (shape(&task.job).is_some() && shape(&other.job) == shape(&task.job));
+        let same = |other: &&Task| *other == task || task.job.runs_with(&other.job);
         self.tasks.iter().filter(same).map(|task| task.name.as_str()).collect()
     }
 
@@ -186,6 +195,16 @@ impl Suite {
             job @ (Job::Network { .. } | Job::Kernel { .. }) => measuring.kernel(name, job)?,
             Job::Rollout { shape, algorithm } => measuring.rollout(name, *shape, algorithm)?,
             Job::Iteration { shape, .. } | Job::Overhead { shape } => return measuring.iterations(*shape),
+            Job::Physics { model, .. } => {
+                let own = self.tasks.iter().filter(|other| other.job.runs_with(&task.job));
+                let part = |task: &'_ Task| match &task.job {
+                    Job::Physics { what, .. } => Some(*what),
+                    _ => None,
+                };
+                let asked: Vec<(&str, Physics)> =
+                    own.filter_map(|task| Some((task.name.as_str(), part(task)?))).collect();
+                return measuring.physics(*model, &asked);
+            }
             Job::TwiceEnvironments { shape } => measuring.twice_environments(name, *shape)?,
             Job::TwiceSteps { shape } => measuring.twice_steps(name, *shape)?,
         };

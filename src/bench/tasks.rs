@@ -1,6 +1,9 @@
 //! Which rows a suite has, by name, before anything is compiled.
 
+use std::path::PathBuf;
+
 use super::bed::Bed;
+use super::physics::{self, Physics};
 use super::shapes::{NORMALIZED, Shape};
 use super::{BenchError, networks};
 use crate::algo::Algorithm;
@@ -16,6 +19,8 @@ pub enum Part {
     Rollout,
     /// Whole iterations, the cost of PolicyFlow over PPO, and how cost grows.
     Train,
+    /// Steps of the models beside the environments.
+    Physics,
     /// All of these.
     All,
 }
@@ -41,8 +46,25 @@ pub enum Job {
     TwiceEnvironments { shape: usize },
     /// Twice the midpoint steps.
     TwiceSteps { shape: usize },
+    /// Something of a model, by its position in the suite's list of them.
+    Physics { model: usize, what: Physics },
     /// Multiply-adds before over multiply-adds after everything else.
     Control,
+}
+
+impl Job {
+    /// Whether two jobs are measured together: iterations of a shape run in turn, and so do the steps of a batch of a model.
+    pub fn runs_with(&self, other: &Self) -> bool {
+        let shape = |job: &Self| match job {
+            Self::Iteration { shape, .. } | Self::Overhead { shape } => Some(*shape),
+            _ => None,
+        };
+        let batch = |job: &Self| match job {
+            Self::Physics { model, what } => Some((*model, what.batch())),
+            _ => None,
+        };
+        (shape(self).is_some() && shape(self) == shape(other)) || (batch(self).is_some() && batch(self) == batch(other))
+    }
 }
 
 /// One of the adapter's ceilings.
@@ -61,11 +83,22 @@ pub struct Task {
     pub job: Job,
 }
 
+/// What the rows of physics are about.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Models {
+    /// Names and files.
+    pub files: Vec<(String, PathBuf)>,
+    /// States side by side.
+    pub batches: Vec<usize>,
+    /// A Python with MuJoCo.
+    pub python: Option<PathBuf>,
+}
+
 /// The row that tells whether the machine stayed the same.
 pub const CONTROL: &str = "control/fma";
 
 /// All rows of a part, in the order in which they are measured.
-pub fn tasks(part: Part, adapter: &AdapterSummary, shapes: &[Shape]) -> Result<Vec<Task>, BenchError> {
+pub fn tasks(part: Part, adapter: &AdapterSummary, shapes: &[Shape], models: &Models) -> Result<Vec<Task>, BenchError> {
     let wants = |asked: Part| part == asked || part == Part::All;
     let mut tasks = Vec::new();
     let mut add = |name: String, job: Job| tasks.push(Task { name, job });
@@ -104,6 +137,13 @@ pub fn tasks(part: Part, adapter: &AdapterSummary, shapes: &[Shape]) -> Result<V
         let shape = shapes.len() - 1;
         add("scaling/envs/x2".into(), Job::TwiceEnvironments { shape });
         add("scaling/steps/x2".into(), Job::TwiceSteps { shape });
+    }
+    if wants(Part::Physics) {
+        for (model, (name, _)) in models.files.iter().enumerate() {
+            for (row, what) in physics::rows(name, &models.batches, models.python.is_some()) {
+                add(format!("physics/{name}/{row}"), Job::Physics { model, what });
+            }
+        }
     }
     add(CONTROL.into(), Job::Control);
     Ok(tasks)

@@ -36,6 +36,9 @@ pub struct Args {
     /// Environments of a shape; by default 4096 on a GPU, 1024 on the CPU engine, 64 on a software driver
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_envs)]
     num_envs: Option<usize>,
+    /// A Python with mujoco, whose steps are timed beside those of physics; by default `$FLOWMILL_PYTHON`, else `python3` where it has mujoco
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
     #[command(flatten)]
     device: Device,
     /// Measure nothing: write a page of the documentation from the files of `--from`
@@ -69,10 +72,7 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         "kernels" => Part::Kernels,
         "rollout" => Part::Rollout,
         "train" => Part::Train,
-        "physics" => {
-            let why = "`--suite` is physics, which has no rows: no environment has physics yet; expected kernels, rollout, train or all";
-            return Err(Failure::Input(why.into()));
-        }
+        "physics" => Part::Physics,
         _ => Part::All,
     };
     let started = Instant::now();
@@ -81,6 +81,7 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         part,
         filter: args.filter.clone(),
         envs: args.num_envs,
+        python: args.python.clone().or_else(|| std::env::var_os("FLOWMILL_PYTHON").map(PathBuf::from)),
         length: Duration::from_secs_f64(args.seconds),
     })?;
     args.device.warn(suite.adapter());
@@ -190,8 +191,10 @@ impl From<BenchError> for Failure {
             BenchError::Env(error) => (*error).into(),
             BenchError::Train(error) => (*error).into(),
             BenchError::Settings(error) => (*error).into(),
-            BenchError::Filter { .. } | BenchError::Report { .. } => Self::Input(error.to_string()),
-            BenchError::Missing(_) => Self::Run(error.to_string()),
+            BenchError::Filter { .. } | BenchError::Report { .. } | BenchError::Python { .. } => {
+                Self::Input(error.to_string())
+            }
+            BenchError::Missing(_) | BenchError::Peer(_) | BenchError::Model(_) => Self::Run(error.to_string()),
         }
     }
 }

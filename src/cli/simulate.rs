@@ -1,16 +1,20 @@
 //! `flowmill simulate`.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use flowmill::engine::EngineOptions;
 use flowmill::numpy::{self, Array};
 use flowmill::physics::dynamics::{SolverLimits, State};
 use flowmill::physics::mjcf;
 use flowmill::physics::model::Model;
-use flowmill::physics::rollout::rollout;
+use flowmill::physics::rollout::{Trajectories, rollout};
 use flowmill::report::write_atomic;
+use flowmill::simulate::{SimulateError, Simulator};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::device::Device;
 use super::{Failure, Output};
 
 /// Roll a MuJoCo model (MJCF) under given controls
@@ -30,9 +34,11 @@ pub struct Args {
     /// Where the trajectories go: `qpos` [batch, N, nq] and `qvel` [batch, N, nv] after each step
     #[arg(long, value_name = "TRAJ.npz")]
     out: PathBuf,
-    /// In f64 on the CPU
-    #[arg(long)]
+    /// In f64 on the CPU, until the solver has converged
+    #[arg(long, conflicts_with_all = ["adapter", "threads"])]
     reference: bool,
+    #[command(flatten)]
+    device: Device,
 }
 
 /// More than this is refused before it is computed.
@@ -42,9 +48,6 @@ const CONVERGED: SolverLimits = SolverLimits { iterations: 100, searches: 50 };
 
 /// Reads, rolls, writes.
 pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
-    if !args.reference {
-        return Err(Failure::Input("simulate: only --reference (f64 on the CPU) is there yet".into()));
-    }
     let model = mjcf::read(&args.model).map_err(|e| Failure::Input(e.to_string()))?;
     let controls = args.controls.as_deref().map(|path| table(path, "controls", "nu", model.nu(), true)).transpose()?;
     let states =
@@ -67,9 +70,14 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
             &array.values[(first + step) * model.nu()..][..model.nu()]
         }
     };
-    let clock = Instant::now();
-    let found = rollout(&model, &starts, steps, CONVERGED, control).map_err(|e| Failure::Run(e.to_string()))?;
-    let seconds = clock.elapsed().as_secs_f64();
+    let Rolled { found, device, seconds, compiling } = match args.reference {
+        true => {
+            let clock = Instant::now();
+            let found = rollout(&model, &starts, steps, CONVERGED, control).map_err(|e| Failure::Run(e.to_string()))?;
+            Rolled { found, device: "f64, CPU".into(), seconds: clock.elapsed().as_secs_f64(), compiling: 0.0 }
+        }
+        false => roll(args, &model, &starts, steps, control)?,
+    };
 
     let qpos = Array { shape: vec![batch, steps, model.nq()], values: found.qpos };
     let qvel = Array { shape: vec![batch, steps, model.nv()], values: found.qvel };
@@ -79,14 +87,52 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
 
     let name = if model.name.is_empty() { "model" } else { &model.name };
     out.say(format!(
-        "{name}: {batch} x {steps} steps in {seconds:.3} s (f64, CPU), at most {} solver iterations, {} steps not converged",
+        "{name}: {batch} x {steps} steps in {seconds:.3} s ({device}), at most {} solver iterations, {} steps not converged",
         found.most_iterations, found.not_converged
     ));
     out.say(format!("qpos {:?} and qvel {:?} in {}", qpos.shape, qvel.shape, args.out.display()));
     out.object(&json!({
-        "model": name, "batch": batch, "steps": steps, "seconds": seconds, "out": args.out.display().to_string(),
+        "model": name, "device": device, "batch": batch, "steps": steps, "seconds": seconds,
+        "seconds_compiling": compiling, "out": args.out.display().to_string(),
         "most_iterations": found.most_iterations, "not_converged": found.not_converged,
     }))
+}
+
+/// Trajectories, where they were computed, and how long that and what was before it took.
+struct Rolled {
+    found: Trajectories,
+    device: String,
+    seconds: f64,
+    compiling: f64,
+}
+
+/// In single precision on an adapter.
+fn roll<'c>(
+    args: &Args,
+    model: &Model,
+    starts: &[State<f64>],
+    steps: usize,
+    control: impl Fn(usize, usize) -> &'c [f64],
+) -> Result<Rolled, Failure> {
+    let mut engine = args.device.open_with(EngineOptions::default())?;
+    let failed = |error| match error {
+        SimulateError::Model(error) => Failure::Input(format!("{}: {error}", args.model.display())),
+        SimulateError::Engine(error) => error.into(),
+        SimulateError::NotFinite(error) => Failure::Run(error.to_string()),
+    };
+    let clock = Instant::now();
+    let simulator = Simulator::for_roll(&mut engine, model, starts.len(), steps).map_err(failed)?;
+    let compiling = clock.elapsed().as_secs_f64();
+    let bar = ProgressBar::new((starts.len() * steps) as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {human_pos} of {human_len} steps, {eta} left") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(500));
+    let clock = Instant::now();
+    let found = simulator.roll(&mut engine, starts, steps, control, &mut |done| bar.set_position(done));
+    bar.finish_and_clear();
+    let device = format!("f32, {}", engine.adapter().name);
+    Ok(Rolled { found: found.map_err(failed)?, device, seconds: clock.elapsed().as_secs_f64(), compiling })
 }
 
 /// An array of finite numbers whose last axis has the given width; `rows` says whether a row is one of several steps.

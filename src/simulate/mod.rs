@@ -1,5 +1,7 @@
 //! Rolls a model under given controls on an adapter: many states at once, several steps a dispatch.
 
+mod roll;
+
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -7,6 +9,7 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::engine::{BufferId, CountedWork, Engine, EngineError, KernelDesc, KernelId, Recording};
 use crate::physics::model::Model;
+use crate::physics::rollout::NotFinite;
 use crate::physics::wgsl::{Extent, TooManyContacts, module};
 use crate::wgsl::WgslTwin;
 
@@ -19,6 +22,9 @@ pub enum SimulateError {
     /// The adapter refused, or failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// A state left the numbers.
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
 }
 
 /// Invocations of a workgroup, one a state.
@@ -106,6 +112,13 @@ impl Simulator {
         }
         words.resize(words.len() + 2 * self.count as usize, 0.0);
         recording.upload(self.states, 0, bytemuck::cast_slice(&words));
+    }
+
+    /// Sets all states, and counters, to those of another simulator of the same model and count.
+    pub fn record_copy(&self, recording: &mut Recording, from: &Self) {
+        let [nq, nv, _] = self.sizes;
+        let bytes = u64::from(self.count) * (nq + 2 * nv + 2) as u64 * 4;
+        recording.copy((from.states, 0), (self.states, 0), bytes);
     }
 
     /// Sets the controls of a stretch: `[steps][count][nu]`.

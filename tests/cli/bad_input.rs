@@ -194,7 +194,14 @@ fn benchmarks_that_there_are_not_and_baselines_that_are_none_are_named() {
     refused(&[
         (&["bench", "--filter", "adamq"], &["`--filter` is adamq", "nearest: kernel/adamw/multigoal"]),
         (&["bench", "--suite", "rollout", "--filter", "adamw"], &["`--filter` is adamw", "rollout/"]),
-        (&["bench", "--suite", "physics"], &["`--suite` is physics", "no rows", "kernels, rollout, train or all"]),
+        (
+            &["bench", "--suite", "physics", "--python", "nopython"],
+            &["nopython: expected a Python with mujoco and numpy"],
+        ),
+        (
+            &["bench", "--suite", "physics", "--filter", "physics/cheeta/"],
+            &["`--filter` is physics/cheeta/", "physics/cheetah/"],
+        ),
         (&["bench", "--suite", "kernel"], &["`kernel`", "did you mean `kernels`?"]),
         (&bench(&["--baseline", "Cargo.toml"]), &["Cargo.toml", "not JSON", "flowmill bench --json"]),
         (&["bench", "--baseline", &at("none.json")], &["none.json", "cannot be read"]),

@@ -185,3 +185,44 @@ fn the_page_holds_every_row_and_the_command_that_writes_it() {
         assert!(text.contains(&format!("| {} |", row["name"].as_str().unwrap())), "{row}: {text}");
     }
 }
+
+/// A Python that has MuJoCo, in a shell: every rollout takes a second.
+#[cfg(unix)]
+const PYTHON: &str = r#"#!/bin/sh
+case "$2" in import*) exit 0 ;; esac
+while read -r line; do
+    case "$line" in
+        "{}") echo '{"seconds": 1.0}' ;;
+        *) echo '{"ready": "3", "threads": 2}' ;;
+    esac
+done
+"#;
+
+#[cfg(unix)]
+#[test]
+fn steps_of_a_model_are_timed_one_and_several_a_dispatch_and_held_against_mujoco_s() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = TempDir::new().unwrap();
+    let python = folder.path().join("python");
+    std::fs::write(&python, PYTHON).unwrap();
+    std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let python = python.display().to_string();
+    let report = json(&[&TOY[..], &["physics/finger", "--suite", "physics", "--python", &python]].concat());
+    let rows = |name: &str| row(&report, &format!("physics/finger/{name}"));
+    assert!(rows("compile")["median"].as_f64().unwrap() > 0.0);
+    assert!(rows("first-dispatch")["median"].as_f64().unwrap() > 0.0);
+    let theirs = rows("8/mujoco");
+    assert_eq!(theirs["peer"], "MuJoCo 3, 2 threads");
+    // A sample has 64 steps.
+    assert_eq!(theirs["median"].as_f64().unwrap(), 1e6 / 64.0);
+    for name in ["8/step", "8/control"] {
+        let own = rows(name);
+        let number = |key: &str| own[key].as_f64().unwrap();
+        assert!((number("env_steps_per_second") * number("median") / 8e6 - 1.0).abs() < 1e-9, "{own}");
+        assert!((number("peer_ratio") * number("median") * 64.0 / 1e6 - 1.0).abs() < 0.5, "{own}");
+        let counts: Vec<u64> =
+            own["newton_iterations"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
+        assert!(counts.iter().sum::<u64>() == 8 && counts.len() <= 11, "{counts:?}");
+    }
+}

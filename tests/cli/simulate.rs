@@ -99,8 +99,8 @@ fn simulate_refuses_what_does_not_fit_the_model_in_one_line() {
     save(&path("s.npy"), &[3, 14], |_| 0.0);
     save(&path("far.npy"), &[14], |k| if k > 6 { 1e200 } else { 0.0 });
     fs::write(path("text.npy"), "1 2 3").unwrap();
-    let cases: [(&[&str], i32, &str); 9] = [
-        (&["--steps", "1"], 2, "only --reference"),
+    let cases: [(&[&str], i32, &str); 11] = [
+        (&["--reference", "--adapter", "cpu", "--steps", "1"], 2, "cannot be used with"),
         (&["--reference"], 2, "expected --steps or --controls"),
         (&["--reference", "--steps", "0"], 2, "0 steps, expected 1 or more"),
         (&["--reference", "--controls", "wide.npy"], 2, "the shape [5, 6], expected [N, 4] or [batch, N, 4] (nu = 4)"),
@@ -109,6 +109,8 @@ fn simulate_refuses_what_does_not_fit_the_model_in_one_line() {
         (&["--reference", "--controls", "u.npy", "--state", "s.npy"], 2, "controls for 2 states, but there are 3"),
         (&["--reference", "--controls", "u.npy", "--steps", "6"], 2, "--steps is 6, but there are controls for 5"),
         (&["--reference", "--state", "far.npy", "--steps", "9"], 1, "state 0 is not finite after step"),
+        (&["--adapter", "cpu", "--state", "far.npy", "--steps", "9"], 1, "state 0 is not finite after step"),
+        (&["--adapter", "none", "--steps", "1"], 2, "none"),
     ];
     for (args, code, want) in cases {
         let (got, stderr) = simulate(folder.path(), args);
@@ -123,4 +125,32 @@ fn simulate_refuses_what_does_not_fit_the_model_in_one_line() {
         &flowmill().args(["simulate", &model, "--reference", "--steps", "1", "--out", "x.npz"]).output().unwrap(),
     );
     assert!(code == 2 && stderr.contains("bad.xml:2: <geom>: `type` is `mesh`, supported: plane"), "{stderr}");
+
+    // Every ball may touch every other.
+    let balls = "<body><freejoint/><geom size='0.1'/></body>".repeat(19);
+    fs::write(&model, format!("<mujoco><worldbody>{balls}</worldbody></mujoco>")).unwrap();
+    let (code, _, stderr) = parts(
+        &flowmill().args(["simulate", &model, "--adapter", "cpu", "--steps", "1", "--out", "x.npz"]).output().unwrap(),
+    );
+    assert!(code == 2 && stderr.contains("bad.xml: 171 contacts are possible"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}
+
+#[test]
+fn simulate_on_an_adapter_gives_the_reference_s_trajectories_in_single_precision() {
+    let folder = TempDir::new().unwrap();
+    let (batch, steps, width) = (3, 20, 14);
+    save(&folder.path().join("u.npy"), &[batch, steps, 4], |k| (k as f64 * 0.37).sin());
+    save(&folder.path().join("s.npy"), &[batch, width], |k| 0.1 * (k as f64).cos() + f64::from(k % width == 1));
+    let run = |how: &[&str]| {
+        let (code, stderr) = simulate(folder.path(), &[&["--controls", "u.npy", "--state", "s.npy"], how].concat());
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        ["qpos", "qvel"].map(|name| load(&folder.path().join("out.npz"), name))
+    };
+    for (got, want) in run(&["--adapter", "cpu"]).iter().zip(run(&["--reference"])) {
+        assert_eq!(got.shape, want.shape);
+        for (a, b) in got.values.iter().zip(&want.values) {
+            assert!((a - b).abs() < 1e-4 * b.abs().max(1.0), "{a} {b}");
+        }
+    }
 }

@@ -76,7 +76,7 @@ pub fn suite(name: &str) -> Option<Model> {
 
 /// The model of an environment of this repository, where it is there. It has the bodies of the suite's, and of
 /// geoms, sites and sensors only those that a task needs.
-fn environment(name: &str) -> Option<Model> {
+pub fn environment(name: &str) -> Option<Model> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("envs/models").join(format!("{name}.xml"));
     path.exists().then(|| mjcf::read(path).unwrap())
 }

@@ -3,30 +3,32 @@
 use flowmill::physics::dynamics::{SolverLimits, State, forward, solve};
 use flowmill::physics::model::Model;
 
-use crate::fixture::{difference, fixture, own};
+use crate::fixture::{Numbers, difference, fixture, own};
 
 const CONVERGED: SolverLimits = SolverLimits { iterations: 50, searches: 30 };
 
-/// The largest error of the acceleration over the fixture's states; `negate` changes the sign of friction's reference.
-fn error(name: &str, model: &Model, negate: bool) -> f64 {
-    let mut worst: f64 = 0.0;
-    for numbers in &fixture(name).states {
-        let list = |key: &str| numbers[key].clone();
-        let state = State { qpos: list("qpos"), qvel: list("qvel"), warm: list("warm") };
-        let mut now = forward(model, &state, &list("control"), CONVERGED);
-        if negate {
-            for row in now.constraints.rows.iter_mut().filter(|row| row.friction.is_some()) {
-                row.reference = -row.reference;
-            }
-            for contact in &mut now.constraints.contacts {
-                contact.reference[1] = -contact.reference[1];
-            }
-            now.solution =
-                solve(model, &now.position, &now.mass, &now.smooth_force, &now.constraints, &state.warm, CONVERGED);
+/// The acceleration in a fixture's state; `negate` changes the sign of friction's reference.
+pub fn acceleration(model: &Model, numbers: &Numbers, negate: bool) -> Vec<f64> {
+    let list = |key: &str| numbers[key].clone();
+    let state = State { qpos: list("qpos"), qvel: list("qvel"), warm: list("warm") };
+    let mut now = forward(model, &state, &list("control"), CONVERGED);
+    if negate {
+        for row in now.constraints.rows.iter_mut().filter(|row| row.friction.is_some()) {
+            row.reference = -row.reference;
         }
-        worst = worst.max(difference(&now.solution.acceleration, &numbers["acceleration"], 1e-3));
+        for contact in &mut now.constraints.contacts {
+            contact.reference[1] = -contact.reference[1];
+        }
+        now.solution =
+            solve(model, &now.position, &now.mass, &now.smooth_force, &now.constraints, &state.warm, CONVERGED);
     }
-    worst
+    now.solution.acceleration
+}
+
+/// The largest error of the acceleration over the fixture's states.
+fn error(name: &str, model: &Model, negate: bool) -> f64 {
+    let of = |numbers: &Numbers| difference(&acceleration(model, numbers, negate), &numbers["acceleration"], 1e-3);
+    fixture(name).states.iter().map(of).fold(0.0, f64::max)
 }
 
 #[test]

@@ -1,0 +1,263 @@
+//! The step as WGSL, on both engines: against MuJoCo's numbers, against f64, and against itself in other batches.
+
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use flowmill::engine::{Engine, Recording};
+use flowmill::physics::dynamics::{SolverLimits, State, forward};
+use flowmill::physics::model::{Geom, Integrator, JointKind, Model, Shape};
+use flowmill::physics::rollout::rollout;
+use flowmill::physics::wgsl::LIMITS;
+use flowmill::rng::Key;
+use flowmill::simulate::{Simulator, States};
+
+use crate::common::device::{On, on_both_engines};
+use crate::fixture::{Numbers, difference, environment, fixture, models, own};
+use crate::mutations::acceleration;
+
+const CONVERGED: SolverLimits = SolverLimits { iterations: 50, searches: 30 };
+
+on_both_engines!(
+    a_step_from_mujoco_s_states_has_its_acceleration_to_1e_4,
+    a_lost_armature_and_a_flipped_sign_of_friction_are_seen_on_an_adapter,
+    a_hundred_steps_stay_within_1e_4_of_f64,
+    walkers_are_distributed_as_in_f64,
+    a_state_moves_alike_in_any_batch_at_any_place_and_again,
+    random_controls_leave_all_states_finite_and_nearly_all_solutions_converged,
+);
+
+/// The engine of all tests here: a kernel is compiled once.
+fn engine(on: On) -> MutexGuard<'static, Engine> {
+    static ENGINES: [OnceLock<Mutex<Engine>>; 2] = [OnceLock::new(), OnceLock::new()];
+    let engine = ENGINES[usize::from(on == On::Gpu)].get_or_init(|| Mutex::new(on.unchecked_engine()));
+    engine.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether generated code makes another contact than MuJoCo: capsules with parallel axes have one contact instead of two, and where axes (or
+/// centres) meet they push along x.
+fn has_other_contacts(model: &Model, numbers: &Numbers) -> bool {
+    let list = |key: &str| numbers[key].clone();
+    let state = State { qpos: list("qpos"), qvel: list("qvel"), warm: list("warm") };
+    let contacts = forward(model, &state, &list("control"), CONVERGED).constraints.contacts;
+    let round = |shape| matches!(shape, Shape::Sphere | Shape::Capsule);
+    let contacts: Vec<_> = contacts
+        .iter()
+        .filter(|contact| contact.active)
+        .map(|contact| (contact.pair, contact.touch.distance, model.pairs[contact.pair].geoms.map(|g| &model.geoms[g])))
+        .filter(|(_, _, geoms)| geoms.iter().all(|geom| round(geom.shape)))
+        .collect();
+    let meets = |(_, distance, [a, b]): &(usize, f64, [&Geom; 2])| *distance < 1e-6 - a.size.x - b.size.x;
+    contacts.iter().any(meets) || contacts.windows(2).any(|two| two[0].0 == two[1].0)
+}
+
+/// One step of every state of a fixture: the largest error of the solver's acceleration and of the one that velocities changed by, over the
+/// largest of the accelerations that cancel in them: without constraints, and of their references. Of the latter the last bit of
+/// a velocity, over the time step, is no error.
+fn error(on: On, model: &Model, states: &[Numbers]) -> f64 {
+    let mut engine = engine(on);
+    let start = |numbers: &Numbers| {
+        let list = |key: &str| numbers[key].clone();
+        State { qpos: list("qpos"), qvel: list("qvel"), warm: list("warm") }
+    };
+    let starts: Vec<State<f64>> = states.iter().map(start).collect();
+    let controls: Vec<f32> = states.iter().flat_map(|numbers| numbers["control"].iter().map(|&u| u as f32)).collect();
+    let simulator = Simulator::new(&mut engine, model, states.len() as u32, 1, false).unwrap();
+    let mut recording = Recording::new();
+    simulator.record_states(&mut recording, &States::of(starts.iter()));
+    simulator.record_controls(&mut recording, &controls);
+    simulator.record_steps(&mut recording, 0, 1, false);
+    engine.submit(&recording).unwrap();
+    let ends = simulator.read_states(&mut engine).unwrap();
+    let (h, nv) = (model.options.timestep, model.nv());
+    let of = |(row, numbers): (usize, &Numbers)| {
+        let wide = |values: &[f32]| -> Vec<f64> { values[row * nv..][..nv].iter().map(|&x| f64::from(x)).collect() };
+        let change = |after: &[f64]| -> Vec<f64> {
+            after.iter().zip(&numbers["qvel"]).map(|(now, then)| (now - then) / h).collect()
+        };
+        let want = change(&numbers["next_qvel"]);
+        let parts = numbers["smooth"].iter().chain(&numbers["reference"]).chain(&want);
+        let scale = parts.fold(1e-3, |largest: f64, x| largest.max(x.abs()));
+        let fastest = numbers["qvel"].iter().chain(&numbers["next_qvel"]).fold(0.0, |most: f64, v| most.max(v.abs()));
+        let bit = fastest * f64::from(f32::EPSILON) / h / scale;
+        let change = difference(&change(&wide(&ends.qvel)), &want, scale) - bit;
+        match model.options.integrator {
+            // The last acceleration of such a step is that of its last stage.
+            Integrator::RungeKutta4 => change,
+            _ => change.max(difference(&wide(&ends.warm), &numbers["acceleration"], scale)),
+        }
+    };
+    states.iter().enumerate().map(of).fold(0.0, f64::max)
+}
+
+fn a_step_from_mujoco_s_states_has_its_acceleration_to_1e_4(on: On) {
+    let mut wrong = Vec::new();
+    for (name, model, fixture) in models() {
+        let all = fixture.states.len();
+        let states: Vec<Numbers> =
+            fixture.states.into_iter().filter(|numbers| !has_other_contacts(&model, numbers)).collect();
+        assert!(
+            states.len() == all || ["runner", "shapes"].contains(&name),
+            "{name}: {} of {all} states",
+            states.len()
+        );
+        assert!(2 * states.len() >= all, "{name}: {} of {all} states", states.len());
+        let error = error(on, &model, &states);
+        println!("{name}: {error:.1e}, {} of {all} states", states.len());
+        if error > 1e-4 {
+            wrong.push(format!("{name}: {error:.1e}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+fn a_lost_armature_and_a_flipped_sign_of_friction_are_seen_on_an_adapter(on: On) {
+    let (mut model, mut states) = (own("arm"), fixture("arm").states);
+    assert!(error(on, &model, &states) < 1e-4);
+    for numbers in &mut states {
+        let flipped = acceleration(&model, numbers, true);
+        numbers.insert("acceleration".into(), flipped);
+    }
+    assert!(error(on, &model, &states) > 1e-3, "numbers with friction that drives pass");
+    model.dofs.iter_mut().for_each(|dof| dof.armature = 0.0);
+    assert!(error(on, &model, &fixture("arm").states) > 1e-3, "a model without its armature passes");
+}
+
+/// Starts of all kinds: joints around the model's configuration, in their ranges, with some velocity.
+fn starts(model: &Model, count: usize, seed: u64) -> Vec<State<f64>> {
+    let key = Key { seed, stream: 0, iteration: 0 };
+    let start = |row: usize| {
+        let draw = |lane: usize| f64::from(key.uniform(0, row as u32, lane as u32));
+        let mut state = State::initial(model);
+        for (index, joint) in model.joints.iter().enumerate() {
+            if matches!(joint.kind, JointKind::Slide | JointKind::Hinge) {
+                let around = state.qpos[joint.qpos];
+                let [low, high] = joint.range.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
+                let (low, high) = (low.max(around - 0.3), high.min(around + 0.3));
+                state.qpos[joint.qpos] = low + (high - low) * draw(index);
+            }
+        }
+        for (index, v) in state.qvel.iter_mut().enumerate() {
+            *v = 0.2 * (draw(1000 + index) - 0.5);
+        }
+        state
+    };
+    (0..count).map(start).collect()
+}
+
+/// Controls in the motors' ranges, `[steps][count][nu]`, another draw every fifth step.
+fn controls(model: &Model, steps: usize, count: usize) -> Vec<f64> {
+    let key = Key { seed: 5, stream: 0, iteration: 0 };
+    let one = |step: usize, row: usize, lane: usize| {
+        let [low, high] = model.actuators[lane].control_range.unwrap_or([-1.0, 1.0]);
+        low + (high - low) * f64::from(key.uniform(step as u32 / 5, row as u32, lane as u32))
+    };
+    let rows = (0..steps).flat_map(|step| (0..count).map(move |row| (step, row)));
+    rows.flat_map(|(step, row)| (0..model.nu()).map(move |lane| one(step, row, lane))).collect()
+}
+
+/// Configurations after each step on an adapter and in f64. `[count][steps][nq]`
+fn both(on: On, model: &Model, count: usize, steps: usize) -> [Vec<f64>; 2] {
+    let (starts, controls) = (starts(model, count, 3), controls(model, steps, count));
+    let nu = model.nu();
+    let control = |row: usize, step: usize| &controls[(step * count + row) * nu..][..nu];
+    let mut engine = engine(on);
+    let simulator = Simulator::for_roll(&mut engine, model, count, steps).unwrap();
+    let got = simulator.roll(&mut engine, &starts, steps, control, &mut |_| ()).unwrap();
+    [got.qpos, rollout(model, &starts, steps, CONVERGED, control).unwrap().qpos]
+}
+
+fn a_hundred_steps_stay_within_1e_4_of_f64(on: On) {
+    const MODELS: [&str; 11] = [
+        "pendulum",
+        "cartpole",
+        "acrobot",
+        "point_mass",
+        "reacher",
+        "ball_in_cup",
+        "finger",
+        "cheetah",
+        "hopper",
+        "fish",
+        "swimmer",
+    ];
+    let worst = |name: &str| {
+        let [got, want] = both(on, &environment(name).unwrap(), 8, 100);
+        let errors = got.iter().zip(&want).map(|(a, b)| (a - b).abs());
+        (name.to_string(), errors.fold(0.0, f64::max))
+    };
+    let errors: Vec<(String, f64)> = MODELS.into_iter().map(worst).collect();
+    assert!(errors.iter().all(|(_, error)| *error < 1e-4), "{errors:?}");
+}
+
+/// Single trajectories part from each other after a few contacts, whatever the precision: their distribution does not.
+fn walkers_are_distributed_as_in_f64(on: On) {
+    let (model, count, steps) = (environment("walker").unwrap(), 256, 100);
+    let found = both(on, &model, count, steps);
+    for k in 0..model.nq() {
+        let [got, want] = found.each_ref().map(|path| {
+            let mut ends: Vec<f64> = (0..count).map(|row| path[(row * steps + steps - 1) * model.nq() + k]).collect();
+            ends.sort_by(f64::total_cmp);
+            ends
+        });
+        let mean = |ends: &[f64]| ends.iter().sum::<f64>() / count as f64;
+        let deviation = (want.iter().map(|x| (x - mean(&want)).powi(2)).sum::<f64>() / count as f64).sqrt();
+        let close = |what: &str, a: f64, b: f64| {
+            assert!((a - b).abs() < 1e-2 * deviation, "qpos {k}, {what}: {a}, expected {b} (deviation {deviation})");
+        };
+        close("mean", mean(&got), mean(&want));
+        for quantile in [5, 25, 50, 75, 95] {
+            let at = quantile * count / 100;
+            close(&format!("{quantile} %"), got[at], want[at]);
+        }
+    }
+}
+
+/// 20 steps with all controls at 0.5.
+fn ends(on: On, model: &Model, starts: &[State<f64>]) -> States {
+    let mut engine = engine(on);
+    let simulator = Simulator::new(&mut engine, model, starts.len() as u32, 1, false).unwrap();
+    let mut recording = Recording::new();
+    simulator.record_states(&mut recording, &States::of(starts.iter()));
+    simulator.record_controls(&mut recording, &vec![0.5; starts.len() * model.nu()]);
+    (0..20).for_each(|_| simulator.record_steps(&mut recording, 0, 1, false));
+    engine.submit(&recording).unwrap();
+    simulator.read_states(&mut engine).unwrap()
+}
+
+fn a_state_moves_alike_in_any_batch_at_any_place_and_again(on: On) {
+    for name in ["cheetah", "fish"] {
+        let model = environment(name).unwrap();
+        let (nq, nv) = (model.nq(), model.nv());
+        // More than a workgroup, and not whole ones.
+        let starts = starts(&model, 150, 1);
+        let whole = ends(on, &model, &starts);
+        assert_eq!(ends(on, &model, &starts), whole, "{name}, again");
+        let mut reversed = starts.clone();
+        reversed.reverse();
+        let reversed = ends(on, &model, &reversed);
+        for row in 0..150 {
+            let other = 149 - row;
+            assert_eq!(whole.qpos[row * nq..][..nq], reversed.qpos[other * nq..][..nq], "{name}, state {row}");
+            assert_eq!(whole.qvel[row * nv..][..nv], reversed.qvel[other * nv..][..nv], "{name}, state {row}");
+        }
+        let few = ends(on, &model, &starts[..3]);
+        assert_eq!(few.qpos, whole.qpos[..3 * nq], "{name}, a batch of 3");
+        assert_eq!(few.warm, whole.warm[..3 * nv], "{name}, a batch of 3");
+    }
+}
+
+fn random_controls_leave_all_states_finite_and_nearly_all_solutions_converged(on: On) {
+    for name in ["cheetah", "hopper", "walker", "finger", "ball_in_cup"] {
+        let model = environment(name).unwrap();
+        let (count, steps, nu) = (64, 100, model.nu());
+        let controls = controls(&model, steps, count);
+        let mut engine = engine(on);
+        let simulator = Simulator::for_roll(&mut engine, &model, count, steps).unwrap();
+        let control = |row: usize, step: usize| &controls[(step * count + row) * nu..][..nu];
+        // A state that is not finite is an error.
+        let found = simulator.roll(&mut engine, &starts(&model, count, 9), steps, control, &mut |_| ()).unwrap();
+        assert!(found.most_iterations <= LIMITS.iterations, "{name}: {} iterations", found.most_iterations);
+        assert!(found.most_iterations > 1, "{name}: nothing to solve");
+        // The finger's cones leave a few (docs/physics.md has the counts of a million steps).
+        assert!(found.not_converged <= count * steps / 1000, "{name}: {} not converged", found.not_converged);
+    }
+}
