@@ -83,7 +83,7 @@ pub fn solve<S: Scalar>(
                     step: &along,
                     slope: dot(&step, &inertia) - dot(&step, force),
                     curvature: dot(&step, &mass.times(&step)),
-                    tolerance: S::of(0.1) * descent.abs(),
+                    tolerance: S::of(0.01) * descent.abs(),
                 };
                 vec![line.search(limits.searches)]
             },

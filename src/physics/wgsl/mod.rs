@@ -18,11 +18,13 @@ pub use self::quantity::Quantity;
 use self::recorded::{Recorded, input};
 use self::tape::{Value, record};
 use crate::physics::dynamics::{Forward, SolverLimits, State, forward, step, touch_sensor};
-use crate::physics::model::{JointKind, Model};
+use crate::physics::model::{Cone, JointKind, Model};
 
-/// Bounds of a step's work on the device. Of thirteen models, a million random steps each, ten Newton steps were too few for 31 of the
-/// finger's alone, whose cones are round.
-pub const LIMITS: SolverLimits = SolverLimits { iterations: 10, searches: 2 };
+/// Bounds of a step's work on the device. Where costs are quadratic piece by piece, two evaluations of a line search are as good as more; round
+/// cones need more of them.
+pub fn limits(model: &Model) -> SolverLimits {
+    SolverLimits { iterations: 10, searches: if model.options.cone == Cone::Elliptic { 8 } else { 2 } }
+}
 
 /// Contacts that a program may hold; each is a piece of straight text.
 const MOST_CONTACTS: usize = 160;
@@ -67,7 +69,7 @@ pub fn module(model: &Model, extent: &Extent) -> Result<String, TooManyContacts>
 
     let (tape, statements, results) = record(|| {
         let (mut state, control) = arguments(model);
-        let now = step(model, &mut state, &control, LIMITS);
+        let now = step(model, &mut state, &control, limits(model));
         let mut results = assignments("qpos", &state.qpos);
         results.extend(assignments("qvel", &state.qvel));
         results.extend(assignments("warm", &state.warm));
@@ -86,7 +88,7 @@ pub fn module(model: &Model, extent: &Extent) -> Result<String, TooManyContacts>
     if !touches.is_empty() {
         let (tape, statements, results) = record(|| {
             let (state, control) = arguments(model);
-            let now = forward(model, &state, &control, LIMITS);
+            let now = forward(model, &state, &control, limits(model));
             let mut results = assignments("touch", &touch_forces(model, &now, &touches));
             results.extend(assignments("warm", &now.solution.acceleration));
             results
