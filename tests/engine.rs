@@ -465,16 +465,21 @@ fn a_profile_counts_every_dispatch_under_its_kernel_and_scope(on: On) {
     let counts: Vec<_> =
         profile.iter().map(|t| (t.name.as_str(), t.scope.as_str(), t.dispatches + t.unavailable)).collect();
     assert_eq!(counts, [("affine", "", 1), ("affine", "update", 20), ("slow", "update/inner", 1)]);
-    if let [_, affine, slow] = profile.as_slice()
-        && affine.unavailable + slow.unavailable == 0
-    {
-        assert!(slow.seconds > affine.seconds / 20.0, "{profile:?}");
-    }
     // Three submissions of at most eight dispatches, a pass each where timestamps stand inside.
     let expected = if engine.timing() == Some(Timing::InsidePasses) { 3 } else { 22 };
     assert_eq!(engine.counters().passes, passes(on, expected), "no more passes than the timing needs");
     assert!(on == On::Gpu || profile.iter().all(|t| t.unavailable == 0 && t.seconds > 0.0), "{profile:?}");
     assert_eq!(engine.counters().readbacks, 0, "timestamps are not counted as readbacks of the recording");
+    // Other processes may stop a dispatch for longer than the slow one takes, but not every time.
+    let slower = (0..10).any(|_| {
+        engine.submit(&recording).unwrap();
+        engine.wait().unwrap();
+        match engine.profile().as_slice() {
+            [_, affine, slow] => affine.unavailable + slow.unavailable > 0 || slow.seconds > affine.seconds / 20.0,
+            _ => false,
+        }
+    });
+    assert!(slower, "the slow kernel takes no longer than the other");
 }
 
 /// Twenty short dispatches in a scope, a long one in a scope of that, and a short one outside.
