@@ -25,6 +25,9 @@ pub fn has(column: &str, job: &str) -> bool {
 
 /// The programs that are wanted and there; a line on standard error for each that is not.
 pub fn installed(args: &Args) -> Vec<&'static str> {
+    if !args.software && !args.gpu {
+        eprintln!("burn and the software driver are left out: they need --gpu or --software");
+    }
     let wanted = |column: &&str| {
         let measured = match *column {
             "software" => args.software,

@@ -289,7 +289,8 @@ impl Measuring<'_> {
         let counted = counted(whole).flops() / counted(&mut half).flops();
         let mut runs: [Run<'_>; 2] = [Box::new(|| run(whole)), Box::new(|| run(&mut half))];
         let values = interleaved(length, &mut runs)?;
-        // What stops a process in regular turns can strike the same one of the two every time; medians of each do not add it up.
+        // A stop that falls on one of the two in some rounds and on the other in others leaves the medians' ratio nearer to the truth than
+        // that of any round.
         let typical = Samples::new(values[1].clone()).median();
         let row = Row::ratio(name, &Samples::new(values[0].clone()).map(|whole| whole / typical), Some(counted));
         Ok(Row { limit: Some(GROWTH), ..row })
