@@ -49,6 +49,12 @@ const CONVERGED: SolverLimits = SolverLimits { iterations: 100, searches: 50 };
 /// Reads, rolls, writes.
 pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let model = mjcf::read(&args.model).map_err(|e| Failure::Input(e.to_string()))?;
+    if model.nv() == 0 {
+        return Err(Failure::Input(format!(
+            "{}: the model has no joints, so nothing in it moves",
+            args.model.display()
+        )));
+    }
     let controls = args.controls.as_deref().map(|path| table(path, "controls", "nu", model.nu(), true)).transpose()?;
     let states =
         args.state.as_deref().map(|path| table(path, "states", "nq+nv", model.nq() + model.nv(), false)).transpose()?;

@@ -20,10 +20,9 @@ use self::tape::{Value, record};
 use crate::physics::dynamics::{Forward, SolverLimits, State, forward, step, touch_sensor};
 use crate::physics::model::{Cone, JointKind, Model};
 
-/// Bounds of a step's work on the device. Where costs are quadratic piece by piece, two evaluations of a line search are as good as more; round
-/// cones need more of them.
+/// Bounds of a step's work on the device. Most line searches need two evaluations where costs are quadratic piece by piece; round cones need more.
 pub fn limits(model: &Model) -> SolverLimits {
-    SolverLimits { iterations: 10, searches: if model.options.cone == Cone::Elliptic { 8 } else { 2 } }
+    SolverLimits { iterations: 10, searches: if model.options.cone == Cone::Elliptic { 8 } else { 6 } }
 }
 
 /// Contacts that a program may hold; each is a piece of straight text.
