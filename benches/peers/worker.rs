@@ -48,7 +48,7 @@ fn open(adapter: &str, args: &Args) -> Result<(Vec<Bench>, Value)> {
             trainer.drain()?;
             let found = trainer.engine().adapter();
             about = json!({ "name": found.name, "version": found.driver_info, "threads": args.threads[0] });
-            let gradients = gradients(&trainer.recordings().1)?;
+            let gradients = gradients(&mut trainer)?;
             benches.push(Bench { shape: shape.clone(), algo, trainer, gradients });
         }
     }
@@ -63,15 +63,14 @@ fn trainer(adapter: &str, args: &Args, shape: &str, algo: &str) -> Result<Traine
 }
 
 /// What an update does before its first optimiser step.
-fn gradients(learn: &Recording) -> Result<Recording> {
+fn gradients(trainer: &mut Trainer) -> Result<Recording> {
+    let learn = trainer.recordings().1.clone();
+    let engine = trainer.engine();
     let commands = learn.commands();
     let begin = commands.iter().position(|c| *c == Command::BeginScope("update")).context("no update")?;
-    let length = commands[begin..].iter().position(|c| *c == Command::EndScope).context("no end")?;
-    let dispatches = || commands[begin..begin + length].iter().enumerate();
-    let kernel = |command: &Command| if let Command::Dispatch(d) = command { Some(d.kernel) } else { None };
-    let optimiser = dispatches().rev().find_map(|(_, c)| kernel(c)).context("no optimiser")?;
-    let first = dispatches().find(|(_, c)| kernel(c) == Some(optimiser)).map_or(0, |(i, _)| i);
-    Ok(learn.filtered(|index, _| index > begin && index < begin + first))
+    let optimises = |c: &Command| matches!(c, Command::Dispatch(d) if engine.kernel_name(d.kernel) == "adamw");
+    let first = commands.iter().position(optimises).context("no optimiser")?;
+    Ok(learn.filtered(|index, _| index > begin && index < first))
 }
 
 fn answer(benches: &mut [Bench], line: &str, adapter: &str, args: &Args) -> Result<f64> {
