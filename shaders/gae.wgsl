@@ -24,21 +24,6 @@ const GROUP = 64u;
 const TERMINATED = 1.0;
 const TIMED_OUT = 2.0;
 
-struct Moments {
-    count: f32,
-    mean: f32,
-    m2: f32, // sum of squared deviations from the mean
-}
-var<workgroup> moments: array<Moments, GROUP>;
-
-// Chan, Golub, LeVeque 1979: the moments of two samples put together.
-fn combine(a: Moments, b: Moments) -> Moments {
-    let count = a.count + b.count;
-    let share = b.count / max(count, 1.0);
-    let delta = b.mean - a.mean;
-    return Moments(count, a.mean + delta * share, a.m2 + b.m2 + delta * delta * a.count * share);
-}
-
 @compute @workgroup_size(GROUP)
 fn gae(
     @builtin(workgroup_id) group: vec3u,
@@ -69,14 +54,7 @@ fn gae(
             own.m2 += deviation * (advantage - own.mean);
         }
     }
-    moments[lane] = own;
-    workgroupBarrier();
-    for (var width = GROUP / 2u; width > 0u; width /= 2u) {
-        if (lane < width) {
-            moments[lane] = combine(moments[lane], moments[lane + width]);
-        }
-        workgroupBarrier();
-    }
+    combine_all(lane, own);
     if (lane == 0u) {
         partials[3u * group.x] = moments[0].count;
         partials[3u * group.x + 1u] = moments[0].mean;

@@ -16,21 +16,6 @@ var<immediate> args: Args;
 
 const GROUP = 256u;
 
-struct Moments {
-    count: f32,
-    mean: f32,
-    m2: f32,
-}
-var<workgroup> moments: array<Moments, GROUP>;
-
-// Chan, Golub, LeVeque 1979
-fn combine(a: Moments, b: Moments) -> Moments {
-    let count = a.count + b.count;
-    let share = b.count / max(count, 1.0);
-    let delta = b.mean - a.mean;
-    return Moments(count, a.mean + delta * share, a.m2 + b.m2 + delta * delta * a.count * share);
-}
-
 @compute @workgroup_size(GROUP)
 fn merge_moments(
     @builtin(workgroup_id) group: vec3u,
@@ -43,14 +28,7 @@ fn merge_moments(
         let count = f32(min(args.rows, args.samples - block * args.rows));
         own = combine(own, Moments(count, partials[at], partials[at + args.width]));
     }
-    moments[lane] = own;
-    workgroupBarrier();
-    for (var width = GROUP / 2u; width > 0u; width /= 2u) {
-        if (lane < width) {
-            moments[lane] = combine(moments[lane], moments[lane + width]);
-        }
-        workgroupBarrier();
-    }
+    combine_all(lane, own);
     if (lane == 0u) {
         // The same rule, with shares in place of counts and variances in place of sums.
         let before = 1.0 - args.share;

@@ -15,21 +15,6 @@ var<immediate> args: Args;
 const GROUP = 256u;
 const EPSILON = 1e-8;
 
-struct Moments {
-    count: f32,
-    mean: f32,
-    m2: f32,
-}
-var<workgroup> moments: array<Moments, GROUP>;
-
-// Chan, Golub, LeVeque 1979
-fn combine(a: Moments, b: Moments) -> Moments {
-    let count = a.count + b.count;
-    let share = b.count / max(count, 1.0);
-    let delta = b.mean - a.mean;
-    return Moments(count, a.mean + delta * share, a.m2 + b.m2 + delta * delta * a.count * share);
-}
-
 @compute @workgroup_size(GROUP)
 fn normalize_advantages(
     @builtin(workgroup_id) group: vec3u,
@@ -40,14 +25,7 @@ fn normalize_advantages(
     for (var i = lane; i < args.partials; i += GROUP) {
         own = combine(own, Moments(partials[3u * i], partials[3u * i + 1u], partials[3u * i + 2u]));
     }
-    moments[lane] = own;
-    workgroupBarrier();
-    for (var width = GROUP / 2u; width > 0u; width /= 2u) {
-        if (lane < width) {
-            moments[lane] = combine(moments[lane], moments[lane + width]);
-        }
-        workgroupBarrier();
-    }
+    combine_all(lane, own);
     let all = moments[0];
     let deviation = sqrt(all.m2 / max(all.count - 1.0, 1.0)); // unbiased
     let scale = 1.0 / (deviation + EPSILON);

@@ -1,7 +1,7 @@
 //! Generalised advantage estimation with time-out bootstrap: twin of `shaders/gae.wgsl`.
 
-use super::describe;
 use super::twin::{Stateless, arguments, own, read};
+use super::{MOMENTS_WGSL, describe};
 use crate::engine::{Call, CountedWork, KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
 
@@ -54,7 +54,13 @@ pub fn desc() -> KernelDesc {
         // A cell: 10 for the advantage, 1 for the return, 6 for the moments. It reads 3 words and writes 2.
         Work { matrix_flops: 0.0, other_flops: 17.0 * cells, bytes: 4.0 * (5.0 * cells + envs + partials) }
     });
-    describe("gae", include_str!("../../shaders/gae.wgsl"), &["rollout", "partials"], work, TWIN)
+    describe(
+        "gae",
+        &[MOMENTS_WGSL, include_str!("../../shaders/gae.wgsl")].concat(),
+        &["rollout", "partials"],
+        work,
+        TWIN,
+    )
 }
 
 /// A task is a workgroup: its environments side by side, backwards in time.

@@ -1,9 +1,9 @@
 //! Running mean and variance of observations: twin of `shaders/merge_moments.wgsl`.
 
-use super::describe;
 use super::gae::Moments;
 use super::observation_moments::MOMENTS;
 use super::twin::{Stateless, arguments, own, read};
+use super::{MOMENTS_WGSL, describe};
 use crate::engine::{Call, CountedWork, KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
 
@@ -35,7 +35,13 @@ pub fn desc() -> KernelDesc {
         let bytes = 4.0 * (MOMENTS as f64 * cells + 4.0 * width);
         Work { matrix_flops: 0.0, other_flops: 11.0 * (cells + width), bytes }
     });
-    describe("merge_moments", include_str!("../../shaders/merge_moments.wgsl"), &["partials", "params"], work, TWIN)
+    describe(
+        "merge_moments",
+        &[MOMENTS_WGSL, include_str!("../../shaders/merge_moments.wgsl")].concat(),
+        &["partials", "params"],
+        work,
+        TWIN,
+    )
 }
 
 /// A task is a workgroup: one entry of the observation, block after block.

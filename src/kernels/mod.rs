@@ -21,6 +21,8 @@ use crate::engine::{CountedWork, KernelDesc, Twin};
 /// WGSL text of the random-number library, to be put in front of a kernel that draws. Its twin is [`crate::rng`].
 pub const RNG_WGSL: &str = include_str!("../../shaders/lib/rng.wgsl");
 pub use activations::ACTIVATIONS_WGSL;
+/// Moments of samples over a workgroup, in front of the kernels that put some together.
+const MOMENTS_WGSL: &str = include_str!("../../shaders/lib/moments.wgsl");
 
 /// One handwritten kernel.
 #[derive(Clone, Copy, Debug)]

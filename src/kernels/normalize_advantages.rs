@@ -1,8 +1,8 @@
 //! Advantages to mean 0 and standard deviation 1: twin of `shaders/normalize_advantages.wgsl`.
 
-use super::describe;
 use super::gae::{Moments, PARTIAL_WORDS};
 use super::twin::{Stateless, arguments, own, read};
+use super::{MOMENTS_WGSL, describe};
 use crate::engine::{Call, CountedWork, KernelDesc, Work};
 use bytemuck::{Pod, Zeroable};
 
@@ -28,8 +28,8 @@ pub fn desc() -> KernelDesc {
         let (count, partials) = (f64::from(args.count), PARTIAL_WORDS as f64 * f64::from(args.partials));
         Work { matrix_flops: 0.0, other_flops: 2.0 * count, bytes: 4.0 * (2.0 * count + partials) }
     });
-    let wgsl = include_str!("../../shaders/normalize_advantages.wgsl");
-    describe("normalize_advantages", wgsl, &["partials", "rollout"], work, TWIN)
+    let wgsl = [MOMENTS_WGSL, include_str!("../../shaders/normalize_advantages.wgsl")].concat();
+    describe("normalize_advantages", &wgsl, &["partials", "rollout"], work, TWIN)
 }
 
 /// Advantages of one task.
