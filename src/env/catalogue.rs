@@ -97,17 +97,25 @@ impl Environment {
     }
 }
 
-/// `train.toml` has exactly two levels of tables, algorithm and preset; what a preset's keys mean is the trainer's.
+/// `train.toml` has exactly two levels of tables, algorithm and preset; what a preset's keys mean is the trainer's. A preset that is the
+/// same as another one of its algorithm has that one's name in place of a table.
 fn parse_presets(path: &Path) -> Result<Table, EnvError> {
-    let presets = parse_file(path)?;
-    let error = |key: String| EnvError::File {
-        path: path.to_path_buf(),
-        message: format!("`{key}` is not a table, expected tables `[algorithm.preset]`"),
-    };
-    for (algorithm, group) in &presets {
-        let group = group.as_table().ok_or_else(|| error(algorithm.clone()))?;
-        if let Some((preset, _)) = group.iter().find(|(_, preset)| !preset.is_table()) {
-            return Err(error(format!("{algorithm}.{preset}")));
+    let mut presets = parse_file(path)?;
+    let error = |message: String| EnvError::File { path: path.to_path_buf(), message };
+    for (algorithm, group) in &mut presets {
+        let tables = format!("`{algorithm}` is not a table, expected tables `[algorithm.preset]`");
+        let group = group.as_table_mut().ok_or_else(|| error(tables))?;
+        let written = group.clone();
+        for (preset, value) in group {
+            let same = value.as_str().map(|name| written.get(name).filter(|other| other.is_table()));
+            match same {
+                None if value.is_table() => {}
+                Some(Some(other)) => *value = other.clone(),
+                _ => {
+                    let expected = "a table or the name of a preset that has one";
+                    return Err(error(format!("`{algorithm}.{preset}` is {value}, expected {expected}")));
+                }
+            }
         }
     }
     Ok(presets)

@@ -90,6 +90,26 @@ fn every_environment_has_quick_and_released_presets_of_both_algorithms_with_equa
 }
 
 #[test]
+fn a_preset_may_be_the_name_of_another_one_that_is_a_table() {
+    let (_directory, folder) = altered("multigoal", "train.toml", "[ppo.quick]", "[ppo.spare]");
+    let path = folder.join("train.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let with = |line: &str| {
+        std::fs::write(&path, format!("[ppo]\nquick = {line}\n\n{text}")).unwrap();
+        load(&folder.to_string_lossy())
+    };
+    let env = with("\"spare\"").expect("loads");
+    assert_eq!(env.preset("ppo", "quick").unwrap(), env.preset("ppo", "spare").unwrap());
+    assert_ne!(env.preset("ppo", "quick").unwrap(), env.preset("ppo", "released").unwrap());
+    for (line, shown) in [("\"quick\"", "\"quick\""), ("\"rleased\"", "\"rleased\""), ("3", "3")] {
+        let error = with(line).expect_err(line).to_string();
+        let expected =
+            format!("train.toml: `ppo.quick` is {shown}, expected a table or the name of a preset that has one");
+        assert!(error.ends_with(&expected), "{error}");
+    }
+}
+
+#[test]
 fn a_broken_manifest_is_answered_with_file_key_value_and_expectation() {
     let cases = [
         ("horizon = 51", "horizon = -3", "`horizon` is -3, expected 1..=1000000"),
