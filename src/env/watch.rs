@@ -41,24 +41,42 @@ pub(super) fn watch(env: &Environment, options: CheckOptions) -> Result<Watched,
     };
     let reset = compile(&kernels.reset).map_err(refused)?;
     let step = compile(&kernels.step).map_err(refused)?;
-    let mut found = Found::new();
-    let mut kinds = [Actions::Zero, Actions::Random, Actions::Extreme, Actions::Beyond].into_iter();
-    let endless = kinds.any(|actions| run(env, options, actions, &kernels, [&reset, &step], &mut found));
+    let (kernels, programs) = (&kernels, [&reset, &step]);
+    // What is found first counts, in the order of the kinds.
+    let kinds = [Actions::Zero, Actions::Random, Actions::Extreme, Actions::Beyond];
+    let (mut found, mut endless) = (Found::new(), false);
+    std::thread::scope(|scope| {
+        let run = |actions| scope.spawn(move || run(env, options, actions, kernels, programs));
+        for thread in kinds.map(run) {
+            let (places, without_end) = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            endless |= without_end;
+            for (place, what) in places {
+                found.entry(place).or_insert(what);
+            }
+        }
+    });
     let file = env.wgsl_path().display().to_string();
     let finding = |((line, column), (message, at))| Finding::Program { file: file.clone(), line, column, message, at };
     Ok(Watched { findings: found.into_iter().map(finding).collect(), endless })
 }
 
-/// Runs all steps under one kind of action; `true` at the first dispatch in which a loop does not end.
+/// As many rows as the interpreter works on at a time.
+const FEWEST: u32 = 64;
+
+/// Runs all steps under one kind of action, up to the first dispatch in which a loop does not end. Returns what was found, and
+/// whether one does not.
 fn run(
     env: &Environment,
     options: CheckOptions,
     actions: Actions,
     kernels: &EnvKernels,
     [reset, step]: [&Program; 2],
-    found: &mut Found,
-) -> bool {
-    let envs = options.num_envs;
+) -> (Found, bool) {
+    let mut found = Found::new();
+    // Checks cost much, and most of all in the steps of a model, which has none of the places: fewer rows do.
+    let few = |substeps: u32| FEWEST.max(options.num_envs / (2 * substeps)).min(options.num_envs);
+    let envs = env.manifest.physics.as_ref().map_or(options.num_envs, |physics| few(physics.substeps));
+    let options = CheckOptions { num_envs: envs, ..options };
     let (obs, act) = (envs * env.obs_dim() as u32, envs * env.action_dim() as u32);
     let mut states = vec![0u32; (u64::from(envs) * kernels.slot_bytes / 4) as usize];
     let mut rollout = vec![0.0f32; (obs + act + 2 * envs) as usize];
@@ -77,19 +95,19 @@ fn run(
         let buffers = [Words::of(&mut states), Words::of_floats(&mut rollout), Words::of(&mut stats)];
         if number == 0 {
             reset.run_all(groups, args.bytes(), &buffers, &mut reset_frame);
-            if note(found, &mut reset_frame, actions, 0) {
-                return true;
+            if note(&mut found, &mut reset_frame, actions, 0) {
+                return (found, true);
             }
         }
         // The last step ends all episodes, so that what begins the next ones is seen as well.
         let horizon = if number + 1 == options.steps { 1 } else { args.horizon };
         let args = EnvArgs { step: number, horizon, ..args };
         step.run_all(groups, args.bytes(), &buffers, &mut step_frame);
-        if note(found, &mut step_frame, actions, number) {
-            return true;
+        if note(&mut found, &mut step_frame, actions, number) {
+            return (found, true);
         }
     }
-    false
+    (found, false)
 }
 
 /// Keeps what a dispatch found; whether a loop was among it that does not end.
