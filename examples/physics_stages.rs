@@ -62,7 +62,7 @@ fn next_states(model: &Model, starts: &[Start], adapter: &str) -> Result<Value, 
     let mut recording = Recording::new();
     simulator.record_states(&mut recording, &States::of(starts.iter().map(|(state, _)| state)));
     simulator.record_controls(&mut recording, &controls);
-    simulator.record_steps(&mut recording, 0, 1, false);
+    simulator.record_steps(&mut recording, 0, 1);
     engine.submit(&recording)?;
     let ends = simulator.read_states(&mut engine)?;
     let (nq, nv) = (model.nq(), model.nv());

@@ -191,7 +191,7 @@ const STEPS: usize = 20;
 /// A model at rest under random controls.
 fn model(name: &str) -> anyhow::Result<Case> {
     let model = flowmill::physics::mjcf::read(format!("envs/models/{name}.xml"))?;
-    let kernel = flowmill::simulate::kernel(&model)?;
+    let kernel = flowmill::simulate::kernel(&model, false)?;
     let state: flowmill::physics::dynamics::State<f64> = flowmill::physics::dynamics::State::initial(&model);
     let (nq, nv, nu) = (model.nq(), model.nv(), model.nu());
     let count = INVOCATIONS as usize;

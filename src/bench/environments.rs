@@ -1,6 +1,6 @@
 //! Steps of environments alone: no policy, random actions.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::BenchError;
 use super::clock::{Samples, seconds};
@@ -42,6 +42,14 @@ impl Stepper {
     /// Seconds of one step of all environments.
     pub fn step_seconds(&self, engine: &mut Engine, length: Duration) -> Result<Samples, BenchError> {
         Ok(seconds(engine, &self.steps, length)?.map(|seconds| seconds / f64::from(STEPS)))
+    }
+
+    /// Seconds of one step of all environments, measured once.
+    pub fn once(&self, engine: &mut Engine) -> Result<f64, BenchError> {
+        let started = Instant::now();
+        engine.submit(&self.steps)?;
+        engine.wait()?;
+        Ok(started.elapsed().as_secs_f64() / f64::from(STEPS))
     }
 
     /// One dispatch of the reset and one of the step.

@@ -130,9 +130,8 @@ impl Measuring<'_> {
         let length = self.length();
         if self.model.as_ref().is_none_or(|(other, ..)| *other != model) {
             self.leave();
-            let (name, path) = &self.suite.models.files[model];
             let (mut engine, started) = (self.suite.open()?, Instant::now());
-            let bench = Bench::new(&mut engine, name, path)?;
+            let bench = Bench::new(&mut engine, &self.suite.models.files[model])?;
             self.seconds_compiling += started.elapsed().as_secs_f64();
             self.model = Some((model, engine, bench));
         }

@@ -1,15 +1,17 @@
-//! Steps of models: states out of random rollouts, random controls, one or several steps in a dispatch, beside C MuJoCo.
+//! Steps of models: states out of random rollouts, random controls, one or several steps in a dispatch, and whole steps of an environment
+//! that moves the model, beside C MuJoCo.
 
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::BenchError;
 use super::clock::{Run, Samples, interleaved, ratio};
+use super::environments::Stepper;
 use super::peer::Peer;
 use super::row::Row;
 use crate::engine::{Engine, Recording};
-use crate::env::search_path;
+use crate::env::{EnvSummary, environments, load, search_path};
 use crate::numpy::Array;
 use crate::physics::dynamics::State;
 use crate::physics::mjcf;
@@ -31,6 +33,8 @@ pub enum Physics {
     Step(usize),
     /// A step of a batch, a control step's substeps a dispatch.
     Control(usize),
+    /// A step of a batch of environments: action, the control step's substeps, reward, reset, observation.
+    Environment(usize),
     /// A step of a batch in C MuJoCo.
     Mujoco(usize),
 }
@@ -40,37 +44,57 @@ impl Physics {
     pub fn batch(self) -> Option<usize> {
         match self {
             Self::Compile | Self::First => None,
-            Self::Step(batch) | Self::Control(batch) | Self::Mujoco(batch) => Some(batch),
+            Self::Step(batch) | Self::Control(batch) | Self::Environment(batch) | Self::Mujoco(batch) => Some(batch),
         }
     }
 }
 
-/// Substeps of a control step in docs/tasks.md, where there is more than one.
-const SUBSTEPS: [(&str, usize); 6] =
-    [("ball_in_cup", 10), ("finger", 2), ("fish", 10), ("hopper", 4), ("swimmer", 15), ("walker", 10)];
-
-fn substeps(model: &str) -> usize {
-    SUBSTEPS.iter().find(|(name, _)| *name == model).map_or(1, |(_, steps)| *steps)
+/// A model beside the environments.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ModelFile {
+    /// Name of the file without its ending.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// The first environment that moves it, if one does.
+    pub environment: Option<String>,
+    /// Steps of it in a step of that environment.
+    pub substeps: usize,
 }
 
-/// Names and files of the models beside the environments.
-pub fn models() -> Vec<(String, PathBuf)> {
+/// The models beside the environments.
+pub fn models() -> Vec<ModelFile> {
     let folders = search_path().into_iter().map(|root| root.join("models"));
     let Some(entries) = folders.filter_map(|folder| std::fs::read_dir(folder).ok()).next() else { return Vec::new() };
     let paths = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "xml"));
-    let mut found: Vec<_> =
-        paths.filter_map(|path| Some((path.file_stem()?.to_string_lossy().into_owned(), path.clone()))).collect();
-    found.sort();
+    let environments = environments();
+    let mut found: Vec<_> = paths
+        .filter_map(|path| {
+            let name = path.file_stem()?.to_string_lossy().into_owned();
+            let file = path.canonicalize().ok();
+            let moves = |environment: &EnvSummary| {
+                let physics = environment.manifest.as_ref().ok()?.physics.as_ref()?;
+                let same = physics.model.canonicalize().ok() == file;
+                same.then(|| (environment.name.clone(), physics.substeps as usize))
+            };
+            let (environment, substeps) = environments.iter().find_map(moves).unzip();
+            Some(ModelFile { name, path, environment, substeps: substeps.unwrap_or(1) })
+        })
+        .collect();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
     found
 }
 
 /// What is measured of a model, under the last part of a row's name.
-pub fn rows(model: &str, batches: &[usize], peer: bool) -> Vec<(String, Physics)> {
+pub fn rows(model: &ModelFile, batches: &[usize], peer: bool) -> Vec<(String, Physics)> {
     let mut rows = vec![("compile".to_string(), Physics::Compile), ("first-dispatch".into(), Physics::First)];
     for &batch in batches {
         rows.push((format!("{batch}/step"), Physics::Step(batch)));
-        if substeps(model) > 1 {
+        if model.substeps > 1 {
             rows.push((format!("{batch}/control"), Physics::Control(batch)));
+        }
+        if model.environment.is_some() {
+            rows.push((format!("{batch}/environment"), Physics::Environment(batch)));
         }
         if peer {
             rows.push((format!("{batch}/mujoco"), Physics::Mujoco(batch)));
@@ -90,17 +114,16 @@ const MOST_STEPS: usize = 64;
 
 /// A compiled model with states of random rollouts.
 pub struct Bench {
-    path: PathBuf,
+    file: ModelFile,
     model: Model,
-    name: String,
     seeds: States,
     seconds: [f64; 2],
 }
 
 impl Bench {
     /// Compiles, and rolls the states out.
-    pub fn new(engine: &mut Engine, name: &str, path: &Path) -> Result<Self, BenchError> {
-        let model = mjcf::read(path).map_err(|e| BenchError::Model(e.to_string()))?;
+    pub fn new(engine: &mut Engine, file: &ModelFile) -> Result<Self, BenchError> {
+        let model = mjcf::read(&file.path).map_err(|e| BenchError::Model(e.to_string()))?;
         let started = Instant::now();
         let simulator = Simulator::for_roll(engine, &model, SEEDS, SETTLE)?;
         let compile = started.elapsed().as_secs_f64();
@@ -110,7 +133,7 @@ impl Bench {
         engine.submit(&start)?;
         engine.wait()?;
         let mut first = Recording::new();
-        simulator.record_steps(&mut first, 0, 1, false);
+        simulator.record_steps(&mut first, 0, 1);
         let started = Instant::now();
         engine.submit(&first)?;
         engine.wait()?;
@@ -121,12 +144,12 @@ impl Bench {
             let steps = capacity.min(SETTLE - begin);
             let mut recording = Recording::new();
             simulator.record_controls(&mut recording, &controls(&model, SEEDS, begin..begin + steps));
-            (0..steps as u32).for_each(|step| simulator.record_steps(&mut recording, step, 1, false));
+            (0..steps as u32).for_each(|step| simulator.record_steps(&mut recording, step, 1));
             engine.submit(&recording)?;
         }
         let mut seeds = simulator.read_states(engine)?;
         restart(&model, &mut seeds, &starts);
-        Ok(Self { path: path.into(), model, name: name.into(), seeds, seconds })
+        Ok(Self { file: file.clone(), model, seeds, seconds })
     }
 
     /// A row that is no comparison.
@@ -146,14 +169,25 @@ impl Bench {
         let batch = Batch::new(self, engine, count)?;
         let iterations = batch.iterations(engine)?;
         let about = peer.as_mut().map(|peer| batch.give(self, peer)).transpose()?;
+        let stepper = match &self.file.environment {
+            Some(name) if asked.iter().any(|(_, what)| matches!(what, Physics::Environment(_))) => {
+                Some(Stepper::new(engine, &load(name)?, count)?)
+            }
+            _ => None,
+        };
+        // All times are those of the batch's steps of the model.
+        let control_steps = batch.steps as f64 / self.file.substeps as f64;
 
         let (engine, peer) = (RefCell::new(engine), peer.map(RefCell::new));
         let mut runs: Vec<Run<'_>> = Vec::new();
         for (_, what) in asked {
-            let together = if matches!(what, Physics::Control(_)) { substeps(&self.name) } else { 1 };
+            let together = if matches!(what, Physics::Control(_)) { self.file.substeps } else { 1 };
             let (recording, engine, batch) = (batch.run(together), &engine, &batch);
-            runs.push(match (what, &peer) {
-                (Physics::Mujoco(_), Some(peer)) => Box::new(move || peer.borrow_mut().seconds()),
+            runs.push(match (what, &peer, &stepper) {
+                (Physics::Mujoco(_), Some(peer), _) => Box::new(move || peer.borrow_mut().seconds()),
+                (Physics::Environment(_), _, Some(stepper)) => {
+                    Box::new(move || Ok(stepper.once(&mut engine.borrow_mut())? * control_steps))
+                }
                 _ => Box::new(move || batch.seconds(&mut engine.borrow_mut(), &recording)),
             });
         }
@@ -162,15 +196,14 @@ impl Bench {
 
         let theirs = asked.iter().position(|(_, what)| matches!(what, Physics::Mujoco(_)));
         let row = |((name, what), seconds): (&(&str, Physics), &Vec<f64>)| {
-            let row = Row::time(*name, &Samples::new(seconds.clone()).map(|seconds| seconds / batch.steps as f64));
+            let steps = if matches!(what, Physics::Environment(_)) { control_steps } else { batch.steps as f64 };
+            let row = Row::time(*name, &Samples::new(seconds.clone()).map(|seconds| seconds / steps));
             let row = Row { env_steps_per_second: Some(count as f64 / row.seconds()), ..row };
+            let row = Row { peer_ratio: theirs.map(|at| ratio(&values[at], seconds).median()), ..row };
             match what {
-                Physics::Mujoco(_) => Row { peer: about.clone(), ..row },
-                _ => Row {
-                    peer_ratio: theirs.map(|at| ratio(&values[at], seconds).median()),
-                    newton_iterations: iterations.clone(),
-                    ..row
-                },
+                Physics::Mujoco(_) => Row { peer: about.clone(), peer_ratio: None, ..row },
+                Physics::Environment(_) => row,
+                _ => Row { newton_iterations: iterations.clone(), ..row },
             }
         };
         Ok(asked.iter().zip(&values).map(row).collect())
@@ -201,7 +234,7 @@ struct Batch {
 
 impl Batch {
     fn new(bench: &Bench, engine: &mut Engine, count: usize) -> Result<Self, BenchError> {
-        let several = substeps(&bench.name);
+        let several = bench.file.substeps;
         let steps = several * (SAMPLE / count).min(MOST_STEPS).div_euclid(several).max(1);
         let batch = Self {
             start: bench.states(count),
@@ -222,7 +255,7 @@ impl Batch {
     fn run(&self, together: usize) -> Recording {
         let mut recording = Recording::new();
         let firsts = (0..self.steps as u32).step_by(together);
-        firsts.for_each(|first| self.simulator.record_steps(&mut recording, first, together as u32, false));
+        firsts.for_each(|first| self.simulator.record_steps(&mut recording, first, together as u32));
         recording
     }
 
@@ -241,7 +274,7 @@ impl Batch {
     /// How many states take so many Newton steps in the first step, from 0.
     fn iterations(&self, engine: &mut Engine) -> Result<Vec<u32>, BenchError> {
         let mut one = Recording::new();
-        self.simulator.record_steps(&mut one, 0, 1, false);
+        self.simulator.record_steps(&mut one, 0, 1);
         self.seconds(engine, &one)?;
         Ok(histogram(&self.simulator.read_states(engine)?.most_iterations))
     }
@@ -259,7 +292,7 @@ impl Batch {
         let warm = array(&[count, nv], self.start.warm.clone());
         let places = (0..count).flat_map(|row| (0..steps).map(move |step| (step * count + row) * nu));
         let controls = array(&[count, steps, nu], places.flat_map(|at| self.controls[at..at + nu].to_vec()).collect());
-        peer.load(&bench.path, [&states, &warm, &controls])
+        peer.load(&bench.file.path, [&states, &warm, &controls])
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::bed::Bed;
-use super::physics::{self, Physics};
+use super::physics::{self, ModelFile, Physics};
 use super::shapes::{NORMALIZED, Shape};
 use super::{BenchError, networks};
 use crate::algo::Algorithm;
@@ -86,8 +86,8 @@ pub struct Task {
 /// What the rows of physics are about.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Models {
-    /// Names and files.
-    pub files: Vec<(String, PathBuf)>,
+    /// The models beside the environments.
+    pub files: Vec<ModelFile>,
     /// States side by side.
     pub batches: Vec<usize>,
     /// A Python with MuJoCo.
@@ -139,9 +139,9 @@ pub fn tasks(part: Part, adapter: &AdapterSummary, shapes: &[Shape], models: &Mo
         add("scaling/steps/x2".into(), Job::TwiceSteps { shape });
     }
     if wants(Part::Physics) {
-        for (model, (name, _)) in models.files.iter().enumerate() {
-            for (row, what) in physics::rows(name, &models.batches, models.python.is_some()) {
-                add(format!("physics/{name}/{row}"), Job::Physics { model, what });
+        for (model, file) in models.files.iter().enumerate() {
+            for (row, what) in physics::rows(file, &models.batches, models.python.is_some()) {
+                add(format!("physics/{}/{row}", file.name), Job::Physics { model, what });
             }
         }
     }

@@ -40,8 +40,6 @@ struct Args {
     steps: u32,
     /// Step within the buffers at which it begins.
     first: u32,
-    /// Whether the path is written.
-    record: u32,
 }
 
 /// A model's kernel with buffers for a batch of states and a stretch of steps.
@@ -52,8 +50,8 @@ pub struct Simulator {
     states: BufferId,
     /// `[capacity][nu][count]`
     controls: BufferId,
-    /// `[capacity][nq + nv][count]`, or one word where no path is kept.
-    path: BufferId,
+    /// `[capacity][nq + nv][count]`, where the path is kept.
+    path: Option<BufferId>,
     sizes: [usize; 3],
     count: u32,
     capacity: u32,
@@ -86,12 +84,12 @@ impl Simulator {
     ) -> Result<Self, SimulateError> {
         let sizes = [model.nq(), model.nv(), model.nu()];
         let words = |per_state: usize| u64::from(count) * per_state as u64 * 4;
-        let path = if keeps_path { words(sizes[0] + sizes[1]) * u64::from(capacity) } else { 4 };
+        let path = words(sizes[0] + sizes[1]) * u64::from(capacity);
         Ok(Self {
-            kernel: engine.kernel(&kernel(model)?)?,
+            kernel: engine.kernel(&kernel(model, keeps_path)?)?,
             states: engine.buffer("simulated states", words(sizes[0] + 2 * sizes[1] + 2))?,
             controls: engine.buffer("controls", (words(sizes[2]) * u64::from(capacity)).max(4))?,
-            path: engine.buffer("paths", path)?,
+            path: if keeps_path { Some(engine.buffer("paths", path)?) } else { None },
             sizes,
             count,
             capacity,
@@ -133,9 +131,9 @@ impl Simulator {
     }
 
     /// `steps` steps in one dispatch, beginning at step `first` of the stretch.
-    pub fn record_steps(&self, recording: &mut Recording, first: u32, steps: u32, keep_path: bool) {
-        let args = Args { count: self.count, steps, first, record: u32::from(keep_path) };
-        let buffers = [self.states, self.controls, self.path];
+    pub fn record_steps(&self, recording: &mut Recording, first: u32, steps: u32) {
+        let args = Args { count: self.count, steps, first };
+        let buffers: Vec<BufferId> = [self.states, self.controls].into_iter().chain(self.path).collect();
         let groups = [self.count.div_ceil(WORKGROUP), 1, 1];
         recording.dispatch(self.kernel, &buffers, bytemuck::bytes_of(&args), groups);
     }
@@ -156,11 +154,13 @@ impl Simulator {
         })
     }
 
-    /// Blocks for the path of the first `steps` steps: configurations `[steps][count][nq]` and velocities `[steps][count][nv]`.
+    /// Blocks for the path of the first `steps` steps: configurations `[steps][count][nq]` and velocities `[steps][count][nv]`; both are
+    /// empty where no path is kept.
     pub fn read_path(&self, engine: &mut Engine, steps: u32) -> Result<(Vec<f32>, Vec<f32>), EngineError> {
         let [nq, nv, _] = self.sizes;
         let count = self.count as usize;
-        let bytes = engine.read(self.path, 0, (steps as usize * count * (nq + nv) * 4) as u64)?;
+        let Some(path) = self.path else { return Ok((Vec::new(), Vec::new())) };
+        let bytes = engine.read(path, 0, (steps as usize * count * (nq + nv) * 4) as u64)?;
         let words: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
         let (mut qpos, mut qvel) = (Vec::new(), Vec::new());
         for step in words.chunks_exact(count * (nq + nv)) {
@@ -189,8 +189,8 @@ impl Simulator {
     }
 }
 
-/// The kernel that rolls a model.
-pub fn kernel(model: &Model) -> Result<KernelDesc, TooManyContacts> {
+/// The kernel that rolls a model, and keeps the path or not.
+pub fn kernel(model: &Model, keeps_path: bool) -> Result<KernelDesc, TooManyContacts> {
     let physics = module(model, &Extent { quantities: Vec::new(), counters: true })?;
     let (nq, nv, nu) = (model.nq(), model.nv(), model.nu());
     let mut loads = String::new();
@@ -202,8 +202,8 @@ pub fn kernel(model: &Model) -> Result<KernelDesc, TooManyContacts> {
     for (index, place) in places.chain(counters).enumerate() {
         let _ = writeln!(loads, "    {place} = states[{index}u * args.count + row];");
         let _ = writeln!(stores, "    states[{index}u * args.count + row] = {place};");
-        if index < nq + nv {
-            let _ = writeln!(path, "            path[({}u * step + {index}u) * args.count + row] = {place};", nq + nv);
+        if keeps_path && index < nq + nv {
+            let _ = writeln!(path, "        path[({}u * step + {index}u) * args.count + row] = {place};", nq + nv);
         }
     }
     let controls: Vec<String> =
@@ -211,6 +211,10 @@ pub fn kernel(model: &Model) -> Result<KernelDesc, TooManyContacts> {
     let controls = match nu {
         0 => "var control: array<f32, NU>;".to_string(),
         _ => format!("let control = array<f32, NU>({});", controls.join(", ")),
+    };
+    let path_binding = match keeps_path {
+        true => "@group(0) @binding(2) var<storage, read_write> path: array<f32>;   // [steps][NQ + NV][count]\n",
+        false => "",
     };
     let wgsl = format!(
         "// Steps of many states of one model. One invocation a state.
@@ -221,14 +225,12 @@ struct Args {{
     count: u32,  // states
     steps: u32,  // of this dispatch
     first: u32,  // step in `controls` and `path` at which it begins
-    record: u32, // 1: `path` is written
 }}
 var<immediate> args: Args;
 
 @group(0) @binding(0) var<storage, read_write> states: array<f32>; // [NQ + 2 NV + 2][count]
 @group(0) @binding(1) var<storage, read> controls: array<f32>;     // [steps][NU][count]
-@group(0) @binding(2) var<storage, read_write> path: array<f32>;   // [steps][NQ + NV][count]
-
+{path_binding}
 @compute @workgroup_size({WORKGROUP})
 fn main(@builtin(global_invocation_id) id: vec3u) {{
     let row = id.x;
@@ -238,16 +240,19 @@ fn main(@builtin(global_invocation_id) id: vec3u) {{
         let step = args.first + k;
         {controls}
         physics_step(&p, control);
-        if (args.record == 1u) {{
-{path}        }}
-    }}
+{path}    }}
 {stores}}}
 "
     );
-    let bindings: Vec<String> = ["states", "controls", "path"].map(String::from).to_vec();
+    let bindings: Vec<String> = ["states", "controls", "path"]
+        .iter()
+        .take(if keeps_path { 3 } else { 2 })
+        .map(|name| name.to_string())
+        .collect();
     let state_bytes = ((nq + 2 * nv + 2) * 8) as f64;
+    let step_bytes = ((if keeps_path { nu + nq + nv } else { nu }) * 4) as f64;
     let work = CountedWork::of_args(move |args: Args, _| crate::engine::Work {
-        bytes: f64::from(args.count) * (state_bytes + f64::from(args.steps) * (nu * 4) as f64),
+        bytes: f64::from(args.count) * (state_bytes + f64::from(args.steps) * step_bytes),
         ..Default::default()
     });
     let name = format!("simulate_{}", model.name.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_"));

@@ -63,7 +63,7 @@ impl Simulator {
                 }
                 self.record_controls(&mut recording, &controls);
                 for at in (0..length as u32).step_by(DISPATCH as usize) {
-                    self.record_steps(&mut recording, at, DISPATCH.min(length as u32 - at), true);
+                    self.record_steps(&mut recording, at, DISPATCH.min(length as u32 - at));
                 }
                 engine.submit(&recording)?;
                 recording = Recording::new();

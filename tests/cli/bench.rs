@@ -225,4 +225,9 @@ fn steps_of_a_model_are_timed_one_and_several_a_dispatch_and_held_against_mujoco
             own["newton_iterations"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
         assert!(counts.iter().sum::<u64>() == 8 && counts.len() <= 11, "{counts:?}");
     }
+    // A step of the environment is two of the model.
+    let own = rows("8/environment");
+    let number = |key: &str| own[key].as_f64().unwrap();
+    assert!((number("env_steps_per_second") * number("median") / 8e6 - 1.0).abs() < 1e-9, "{own}");
+    assert!((number("peer_ratio") * number("median") * 64.0 / 2e6 - 1.0).abs() < 0.5, "{own}");
 }

@@ -3,8 +3,9 @@
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use flowmill::engine::{Engine, Recording};
-use flowmill::physics::dynamics::{SolverLimits, State, forward};
-use flowmill::physics::model::{Geom, Integrator, JointKind, Model, Shape};
+use flowmill::physics::dynamics::{PLACES, SolverLimits, State, forward};
+use flowmill::physics::mjcf;
+use flowmill::physics::model::{Integrator, JointKind, Model, Shape};
 use flowmill::physics::rollout::rollout;
 use flowmill::physics::wgsl::limits;
 use flowmill::rng::Key;
@@ -23,6 +24,7 @@ on_both_engines!(
     walkers_are_distributed_as_in_f64,
     a_state_moves_alike_in_any_batch_at_any_place_and_again,
     random_controls_leave_all_states_finite_and_all_solutions_converged,
+    contacts_of_a_crowd_are_those_of_f64_up_to_its_places_and_more_are_counted,
 );
 
 /// The engine of all tests here: a kernel is compiled once.
@@ -32,21 +34,15 @@ fn engine(on: On) -> MutexGuard<'static, Engine> {
     engine.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether generated code makes another contact than MuJoCo: capsules with parallel axes have one contact instead of two, and where axes (or
-/// centres) meet they push along x.
+/// Whether generated code makes another contact than MuJoCo: capsules with parallel axes have one instead of two.
 fn has_other_contacts(model: &Model, numbers: &Numbers) -> bool {
     let list = |key: &str| numbers[key].clone();
     let state = State { qpos: list("qpos"), qvel: list("qvel"), warm: list("warm") };
     let contacts = forward(model, &state, &list("control"), CONVERGED).constraints.contacts;
-    let round = |shape| matches!(shape, Shape::Sphere | Shape::Capsule);
-    let contacts: Vec<_> = contacts
-        .iter()
-        .filter(|contact| contact.active)
-        .map(|contact| (contact.pair, contact.touch.distance, model.pairs[contact.pair].geoms.map(|g| &model.geoms[g])))
-        .filter(|(_, _, geoms)| geoms.iter().all(|geom| round(geom.shape)))
-        .collect();
-    let meets = |(_, distance, [a, b]): &(usize, f64, [&Geom; 2])| *distance < 1e-6 - a.size.x - b.size.x;
-    contacts.iter().any(meets) || contacts.windows(2).any(|two| two[0].0 == two[1].0)
+    let capsules = |pair: usize| model.pairs[pair].geoms.iter().all(|&geom| model.geoms[geom].shape == Shape::Capsule);
+    let pairs = contacts.iter().filter(|contact| contact.active && capsules(contact.pair)).map(|contact| contact.pair);
+    let pairs: Vec<usize> = pairs.collect();
+    pairs.windows(2).any(|two| two[0] == two[1])
 }
 
 /// One step of every state of a fixture: the largest error of the solver's acceleration and of the one that velocities changed by, over the
@@ -64,7 +60,7 @@ fn error(on: On, model: &Model, states: &[Numbers]) -> f64 {
     let mut recording = Recording::new();
     simulator.record_states(&mut recording, &States::of(starts.iter()));
     simulator.record_controls(&mut recording, &controls);
-    simulator.record_steps(&mut recording, 0, 1, false);
+    simulator.record_steps(&mut recording, 0, 1);
     engine.submit(&recording).unwrap();
     let ends = simulator.read_states(&mut engine).unwrap();
     let (h, nv) = (model.options.timestep, model.nv());
@@ -211,14 +207,14 @@ fn walkers_are_distributed_as_in_f64(on: On) {
     }
 }
 
-/// 20 steps with all controls at 0.5.
-fn ends(on: On, model: &Model, starts: &[State<f64>]) -> States {
+/// So many steps with all controls at 0.5.
+fn ends(on: On, model: &Model, starts: &[State<f64>], steps: usize) -> States {
     let mut engine = engine(on);
     let simulator = Simulator::new(&mut engine, model, starts.len() as u32, 1, false).unwrap();
     let mut recording = Recording::new();
     simulator.record_states(&mut recording, &States::of(starts.iter()));
     simulator.record_controls(&mut recording, &vec![0.5; starts.len() * model.nu()]);
-    (0..20).for_each(|_| simulator.record_steps(&mut recording, 0, 1, false));
+    (0..steps).for_each(|_| simulator.record_steps(&mut recording, 0, 1));
     engine.submit(&recording).unwrap();
     simulator.read_states(&mut engine).unwrap()
 }
@@ -229,17 +225,17 @@ fn a_state_moves_alike_in_any_batch_at_any_place_and_again(on: On) {
         let (nq, nv) = (model.nq(), model.nv());
         // More than a workgroup, and not whole ones.
         let starts = starts(&model, 150, 1);
-        let whole = ends(on, &model, &starts);
-        assert_eq!(ends(on, &model, &starts), whole, "{name}, again");
+        let whole = ends(on, &model, &starts, 20);
+        assert_eq!(ends(on, &model, &starts, 20), whole, "{name}, again");
         let mut reversed = starts.clone();
         reversed.reverse();
-        let reversed = ends(on, &model, &reversed);
+        let reversed = ends(on, &model, &reversed, 20);
         for row in 0..150 {
             let other = 149 - row;
             assert_eq!(whole.qpos[row * nq..][..nq], reversed.qpos[other * nq..][..nq], "{name}, state {row}");
             assert_eq!(whole.qvel[row * nv..][..nv], reversed.qvel[other * nv..][..nv], "{name}, state {row}");
         }
-        let few = ends(on, &model, &starts[..3]);
+        let few = ends(on, &model, &starts[..3], 20);
         assert_eq!(few.qpos, whole.qpos[..3 * nq], "{name}, a batch of 3");
         assert_eq!(few.warm, whole.warm[..3 * nv], "{name}, a batch of 3");
     }
@@ -258,5 +254,46 @@ fn random_controls_leave_all_states_finite_and_all_solutions_converged(on: On) {
         assert!(found.most_iterations <= limits(&model).iterations, "{name}: {} iterations", found.most_iterations);
         assert!(found.most_iterations > 1, "{name}: nothing to solve");
         assert!(found.not_converged == 0, "{name}: {} not converged", found.not_converged);
+    }
+}
+
+/// Six balls on rails, 0.3 apart; each may touch every other one.
+fn crowd() -> Model {
+    let ball = |index: usize| {
+        format!(
+            "<body pos=\"{} 0 0\"><joint type=\"slide\" axis=\"1 0 0.1\"/><geom size=\"0.1\" mass=\"{}\"/></body>",
+            0.3 * index as f64,
+            1.0 + 0.3 * index as f64
+        )
+    };
+    let balls: String = (0..6).map(ball).collect();
+    let hub = "<joint axis=\"0 1 0\"/><geom size=\"0.05\" mass=\"2\" contype=\"0\" conaffinity=\"0\"/>";
+    let text = format!("<mujoco><worldbody><body>{hub}{balls}</body></worldbody></mujoco>");
+    mjcf::parse(&text, "crowd.xml").unwrap()
+}
+
+fn contacts_of_a_crowd_are_those_of_f64_up_to_its_places_and_more_are_counted(on: On) {
+    let model = crowd();
+    assert_eq!(model.crowds.iter().map(|crowd| crowd.pairs.len()).collect::<Vec<_>>(), [15]);
+    // The first so many gaps are closed: ball k has come nearer by 0.11 k.
+    let start = |closed: usize| {
+        let mut state = State::initial(&model);
+        for ball in 0..6 {
+            state.qpos[1 + ball] = -0.11 * ball.min(closed) as f64;
+            state.qvel[1 + ball] = 0.1 * (ball as f64 - 2.0);
+        }
+        state
+    };
+    let starts: Vec<State<f64>> = (0..6).map(start).collect();
+    let found = ends(on, &model, &starts, 1);
+    for (closed, state) in starts.iter().enumerate() {
+        let exact = forward(&model, state, &[], CONVERGED);
+        let contacts = exact.constraints.contacts.iter().filter(|contact| contact.active).count();
+        assert_eq!(contacts, closed);
+        assert_eq!(found.not_converged[closed], if contacts > PLACES { 1.0 } else { 0.0 }, "{contacts} contacts");
+        let got: Vec<f64> = found.warm[closed * 7..][..7].iter().map(|&x| f64::from(x)).collect();
+        let scale = exact.solution.acceleration.iter().fold(1e-3, |most: f64, a| most.max(a.abs()));
+        let error = difference(&got, &exact.solution.acceleration, scale);
+        assert_eq!(error < 1e-4, contacts <= PLACES, "{contacts} contacts: {error:.1e}");
     }
 }

@@ -35,12 +35,12 @@ pub fn touches<S: Scalar>(geoms: [&Geom; 2], poses: [&Pose<S>; 2], margin: f64) 
         }
         [Shape::Plane, Shape::Box] => plane_box(a, b, second, margin),
         [Shape::Sphere, Shape::Sphere] => {
-            vec![sphere_sphere([a.position, b.position], [first[0], second[0]], z(a).cross(z(b)))]
+            vec![sphere_sphere([a.position, b.position], [first[0], second[0]], z(a).cross(z(b)), S::mask(false))]
         }
         [Shape::Sphere, Shape::Capsule] => {
             let along = (a.position - b.position).dot(z(b)).clamp(S::of(-second[1]), S::of(second[1]));
             let nearest = b.position + z(b) * along;
-            vec![sphere_sphere([a.position, nearest], [first[0], second[0]], z(a).cross(z(b)))]
+            vec![sphere_sphere([a.position, nearest], [first[0], second[0]], z(a).cross(z(b)), S::mask(false))]
         }
         [Shape::Sphere, Shape::Box] => vec![sphere_box(a, b, first[0], second)],
         [Shape::Capsule, Shape::Capsule] => capsule_capsule(a, b, first, second, margin),
@@ -74,12 +74,11 @@ fn plane_box<S: Scalar>(plane: &Pose<S>, cube: &Pose<S>, size: [f64; 3], margin:
     (0..8).map(&mut corner).collect()
 }
 
-/// `sideways` gives the normal of two spheres with one centre; where the scalar is not exact it is the x axis, which keeps a planar
-/// model's contacts in its plane.
-fn sphere_sphere<S: Scalar>([a, b]: [Vec3<S>; 2], [ra, rb]: [f64; 2], sideways: Vec3<S>) -> Touch<S> {
+/// `sideways` gives the normal of two spheres with one centre, and of those of which it is said that theirs are one.
+fn sphere_sphere<S: Scalar>([a, b]: [Vec3<S>; 2], [ra, rb]: [f64; 2], sideways: Vec3<S>, meets: S::Mask) -> Touch<S> {
     let forwards = Vec3([S::of(1.0), S::zero(), S::zero()]);
-    let sideways = if S::EXACT { sideways.direction(1e-15, forwards).1 } else { forwards };
-    let (length, normal) = (b - a).direction(4.0 * S::EPSILON, sideways);
+    let between = Vec3::select(meets, Vec3::zero(), b - a);
+    let (length, normal) = between.direction(4.0 * S::EPSILON, sideways.direction(1e-15, forwards).1);
     let distance = length - S::of(ra + rb);
     let point = a + normal * (S::of(ra) + distance * S::of(0.5));
     Touch { distance, point, normal, tangent: None, exists: S::mask(true) }
@@ -134,25 +133,32 @@ fn capsule_capsule<S: Scalar>(
     let between = a.position - b.position;
     let (aa, ab, bb) = (half_a.dot(half_a), -half_a.dot(half_b), half_b.dot(half_b));
     let (u, v) = (-half_a.dot(between), half_b.dot(between));
-    let determinant = aa * bb - ab * ab;
-    // MuJoCo's threshold, and above it what is left of the difference by rounding.
-    let parallel = determinant.abs().less((S::of(8.0 * S::EPSILON) * aa * bb).max(S::of(1e-15)));
     let on_b = |x: S| (v - x * ab) / bb;
     let on_a = |y: S| (u - y * ab) / aa;
 
-    // Parameters from -1 to 1; when one is clamped, the other follows from it.
-    let safe = S::select(parallel, one, determinant);
-    let (x, y) = ((bb * u - ab * v) / safe, (aa * v - ab * u) / safe);
-    let outside = one.less(x.abs()) | parallel;
-    let x = within(x);
-    let y = S::select(outside, on_b(x), y);
-    let outside = one.less(y.abs());
-    let y = within(y);
-    let x = S::select(outside, within(on_a(y)), x);
+    // The solution of the two equations by the axes' cross product, whose rounding is small also where they are nearly parallel.
+    let across = axis_a.cross(axis_b);
+    let sine = across.dot(across);
+    // MuJoCo's threshold for the equations' determinant, and above it what is left of the product by rounding.
+    let parallel = sine.less((S::of(1e-15) / (aa * bb)).max(S::of((8.0 * S::EPSILON).powi(2))));
+    let scale = -(S::of(1.0) / S::select(parallel, one, sine));
 
+    // Parameters from -1 to 1; when one is clamped, the other follows from it.
+    let x = between.dot(axis_b.cross(across)) * scale / S::of(first[1]);
+    let y = between.dot(axis_a.cross(across)) * scale / S::of(second[1]);
+    let past_a = one.less(x.abs()) | parallel;
+    let x = within(x);
+    let y = S::select(past_a, on_b(x), y);
+    let past_b = one.less(y.abs());
+    let y = within(y);
+    let x = S::select(past_b, within(on_a(y)), x);
+
+    // In a plane the axes cross where neither ends: rounding would leave a distance, and some direction.
+    let planar = across.0.map(|x| S::possible(S::zero().less(x.abs()))) == [false, true, false];
+    let meets = if planar && !S::EXACT { !(past_a | past_b) } else { S::mask(false) };
     let between = |x: S, y: S| {
         let points = [a.position + half_a * x, b.position + half_b * y];
-        sphere_sphere(points, [first[0], second[0]], axis_a.cross(axis_b))
+        sphere_sphere(points, [first[0], second[0]], across, meets)
     };
     if !S::EXACT {
         return vec![between(x, y)];

@@ -68,6 +68,6 @@ impl Compliance {
 }
 
 /// Regulariser of a constraint whose inverse inertia is about `inverse_weight`.
-pub(super) fn regulariser<S: Scalar>(impedance: S, inverse_weight: f64) -> S {
-    ((S::of(1.0) - impedance) / impedance * S::of(inverse_weight)).max(S::of(SMALLEST))
+pub(super) fn regulariser<S: Scalar>(impedance: S, inverse_weight: S) -> S {
+    ((S::of(1.0) - impedance) / impedance * inverse_weight).max(S::of(SMALLEST))
 }

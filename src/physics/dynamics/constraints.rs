@@ -1,16 +1,18 @@
 //! Constraints on the acceleration: dry friction, limits and contacts, each as a direction, a reference and a weight.
 //!
 //! The solver minimises ½ (a - a₀)ᵀ M (a - a₀) + Σ s(J a - reference). Every constraint that can be active
-//! has its place.
+//! has its place; where the scalar is not exact, contacts of a crowd of pairs share some.
 
 use super::compliance::{Compliance, regulariser};
 use super::kinematics::{Pose, Position, quaternion};
-use super::linear::{Spatial, Vec3};
+use super::linear::Vec3;
 use super::scalar::Scalar;
 use super::tendon::Line;
-use crate::physics::model::{Cone, Geom, JointKind, Model, Pair, Shape, Softness};
+use crate::physics::model::{Cone, Crowd, Geom, JointKind, Model, Pair, Shape, Softness};
 
 use super::collision::{Touch, touches};
+use super::crowd::places;
+use super::law::Motion;
 
 /// A constraint along one direction.
 #[derive(Debug, Clone)]
@@ -38,15 +40,22 @@ pub enum Law {
     Cone([f64; 2], f64),
 }
 
+/// What a contact moves.
+#[derive(Debug, Clone)]
+pub enum Sides<S: Scalar> {
+    /// Two bodies, and the point that touches, from the origins of their trees.
+    Known([usize; 2], [Vec3<S>; 2]),
+    /// The bodies of the pair of a crowd that has this place.
+    Place(usize, [S; 2]),
+}
+
 /// A contact: a normal and two tangents.
 #[derive(Debug, Clone)]
 pub struct Contact<S: Scalar> {
-    /// Index of the pair of geoms.
+    /// Index of the pair of geoms; of a place the crowd's first pair, whose parameters are those of all.
     pub pair: usize,
-    /// The two bodies.
-    pub bodies: [usize; 2],
-    /// The point that touches, from the origins of the bodies' trees.
-    pub levers: [Vec3<S>; 2],
+    /// What it moves.
+    pub sides: Sides<S>,
     /// Whether one of the bodies stands still.
     pub ground: bool,
     /// Where they touch.
@@ -72,13 +81,15 @@ pub struct Constraints<S: Scalar> {
     pub rows: Vec<Row<S>>,
     /// Contacts. Those that are active nowhere are left out.
     pub contacts: Vec<Contact<S>>,
+    /// How many contacts of crowds found no place.
+    pub left_out: S,
 }
 
 impl<S: Scalar> Constraints<S> {
     /// Finds them. `qpos` `[nq]`, `qvel` `[nv]`
     pub fn new(model: &Model, qpos: &[S], qvel: &[S], position: &Position<S>, tendons: &[Line<S>]) -> Self {
         let enabled = &model.options.enabled;
-        let mut found = Self { rows: Vec::new(), contacts: Vec::new() };
+        let mut found = Self { rows: Vec::new(), contacts: Vec::new(), left_out: S::zero() };
         if !enabled.constraint {
             return found;
         }
@@ -90,9 +101,12 @@ impl<S: Scalar> Constraints<S> {
             found.add_tendon_limits(model, qvel, tendons);
         }
         let poses = geom_poses(model, position);
-        let speeds = position.carried(model, qvel);
-        keep_motions(&speeds);
+        let speed = Motion { bodies: position.carried(model, qvel), dofs: qvel.to_vec() };
+        let crowds = if S::EXACT { &[][..] } else { &model.crowds };
         for (index, pair) in model.pairs.iter().enumerate() {
+            if crowds.iter().any(|crowd| crowd.pairs.contains(&index)) {
+                continue;
+            }
             let [a, b] = pair.geoms;
             let near = near([a, b].map(|geom| (&model.geoms[geom], &poses[geom])), pair.margin);
             for touch in touches([&model.geoms[a], &model.geoms[b]], [&poses[a], &poses[b]], pair.margin) {
@@ -101,11 +115,59 @@ impl<S: Scalar> Constraints<S> {
                 let active = touch.exists & distance[0].less(S::of(pair.margin));
                 // Most pairs are apart.
                 if S::possible(active) {
-                    found.contacts.push(Contact { active, ..contact(model, index, touch, position, &speeds) });
+                    found.contacts.push(Contact { active, ..contact(model, index, touch, position, &speed) });
                 }
             }
         }
+        for crowd in crowds {
+            found.add_crowd(model, crowd, &poses, position, &speed);
+        }
         found
+    }
+
+    /// The contacts of a crowd, in places.
+    fn add_crowd(
+        &mut self,
+        model: &Model,
+        crowd: &Crowd,
+        poses: &[Pose<S>],
+        position: &Position<S>,
+        speed: &Motion<S>,
+    ) {
+        let (places, left_out) = places(model, crowd, poses);
+        self.left_out = self.left_out + left_out;
+        let pair = &model.pairs[crowd.pairs[0]];
+        let margin = S::of(pair.margin);
+        for (index, place) in places.into_iter().enumerate() {
+            let active = place.touch.distance.less(margin);
+            if !S::possible(active) {
+                continue;
+            }
+            let frame = contact_frame(&place.touch);
+            let numbers = vec![S::zero(); 4 + 3 * crowd.dofs.len()];
+            let about = || format!("contact in place {index}");
+            let numbers = S::when(active, about, numbers, |_| {
+                let terms = place.terms(model, crowd, position, &frame);
+                let made = Forming { pair: crowd.pairs[0], sides: place.sides(index), frame, terms, active };
+                let contact = made.contact(model, place.touch, place.inverse_weight, speed);
+                let terms = contact.terms.iter().flat_map(|(_, along)| *along);
+                [contact.weight].into_iter().chain(contact.reference).chain(terms).collect()
+            });
+            let (&[weight, a, b, c], along) = numbers.split_first_chunk().unwrap_or((&[S::zero(); 4], &[]));
+            let along = along.chunks_exact(3).map(|along| [along[0], along[1], along[2]]);
+            self.contacts.push(Contact {
+                pair: crowd.pairs[0],
+                sides: place.sides(index),
+                ground: false,
+                touch: place.touch,
+                frame,
+                terms: crowd.dofs.iter().copied().zip(along).collect(),
+                active,
+                weight,
+                reference: [a, b, c],
+                law: law(model, pair),
+            });
+        }
     }
 
     /// Contacts with what stands still, and contacts between moving bodies.
@@ -117,7 +179,7 @@ impl<S: Scalar> Constraints<S> {
     fn add_friction(&mut self, model: &Model, qvel: &[S], tendons: &[Line<S>]) {
         let mut add = |terms: &[(usize, S)], velocity: S, softness: &Softness, inverse_weight, loss| {
             let compliance = Compliance::new(softness, &model.options);
-            let weight = S::of(1.0) / regulariser(compliance.impedance(S::zero()), inverse_weight);
+            let weight = S::of(1.0) / regulariser(compliance.impedance(S::zero()), S::of(inverse_weight));
             let reference = compliance.friction_reference(velocity);
             self.rows.push(Row {
                 terms: terms.to_vec(),
@@ -194,20 +256,21 @@ fn limit<S: Scalar>(
     Row {
         active: violation.less(S::zero()),
         reference: compliance.reference(impedance, violation, line.velocity(qvel)),
-        weight: S::of(1.0) / regulariser(impedance, inverse_weight),
+        weight: S::of(1.0) / regulariser(impedance, S::of(inverse_weight)),
         terms: line.terms,
         friction: None,
     }
 }
 
 /// Further than anything touches.
-const FAR: f64 = 1e10;
+pub(super) const FAR: f64 = 1e10;
 
 /// Whether balls around two geoms touch, when they are such that a ball says something.
-fn near<S: Scalar>([a, b]: [(&Geom, &Pose<S>); 2], margin: f64) -> S::Mask {
+pub(super) fn near<S: Scalar>([a, b]: [(&Geom, &Pose<S>); 2], margin: f64) -> S::Mask {
     let radius = |geom: &Geom| match geom.shape {
         Shape::Sphere => Some(geom.size.x),
         Shape::Capsule => Some(geom.size.x + geom.size.y),
+        Shape::Box => Some(geom.size.length()),
         _ => None,
     };
     let (Some(first), Some(second)) = (radius(a.0), radius(b.0)) else { return S::mask(true) };
@@ -220,13 +283,13 @@ pub fn geom_poses<S: Scalar>(model: &Model, position: &Position<S>) -> Vec<Pose<
     model.geoms.iter().map(|geom| position.bodies[geom.body].then(&geom.frame)).collect()
 }
 
-/// The constraint of one possible contact; `speeds` are the bodies' velocities.
-pub fn contact<S: Scalar>(
+/// The constraint of one possible contact, when the model moves so.
+pub(super) fn contact<S: Scalar>(
     model: &Model,
     index: usize,
     touch: Touch<S>,
     position: &Position<S>,
-    speeds: &[Spatial<S>],
+    speed: &Motion<S>,
 ) -> Contact<S> {
     let pair = &model.pairs[index];
     let frame = contact_frame(&touch);
@@ -237,55 +300,91 @@ pub fn contact<S: Scalar>(
         (dof, frame.map(|direction| direction.dot(motion)))
     };
     let terms: Vec<(usize, [S; 3])> = pair.chain.iter().map(term).collect();
-    let compliance = Compliance::new(&pair.softness, &model.options);
-    let violation = touch.distance - S::of(pair.margin);
-    let impedance = compliance.impedance(violation);
-    let inverse_weight: f64 = bodies.iter().map(|&body| model.bodies[body].inverse_weight[0]).sum();
-    let law = law(model, pair);
-    let resistance = match law {
-        Law::Frictionless | Law::Cone(..) => regulariser(impedance, inverse_weight),
-        Law::Pyramid([friction, _]) => {
-            let square = friction * friction;
-            let normal: S = regulariser(impedance, inverse_weight * (1.0 + square));
-            S::of(2.0 * square / model.options.impedance_ratio) * normal
-        }
-    };
-    let mut contact = Contact {
-        pair: index,
-        bodies,
-        ground: bodies.iter().any(|&body| model.bodies[body].weld == 0),
-        levers: bodies.map(|body| touch.point - position.origins[body]),
+    let sides = Sides::Known(bodies, bodies.map(|body| touch.point - position.origins[body]));
+    let active = touch.exists & touch.distance.less(S::of(pair.margin));
+    Forming { pair: index, sides, frame, terms, active }.contact(
+        model,
         touch,
-        frame,
-        active: touch.exists & violation.less(S::zero()),
-        weight: S::of(1.0) / resistance,
-        reference: [S::zero(); 3],
-        terms,
-        law,
-    };
-    let speed = contact.approach(speeds);
-    contact.reference = [
-        compliance.reference(impedance, violation, speed[0]),
-        compliance.friction_reference(speed[1]),
-        compliance.friction_reference(speed[2]),
-    ];
-    contact
+        S::of(inverse_weight(model, pair)),
+        speed,
+    )
 }
 
-impl<S: Scalar> Contact<S> {
-    /// How fast the second body's point moves from the first one's along the directions, when the bodies move so.
-    pub(super) fn approach(&self, bodies: &[Spatial<S>]) -> [S; 3] {
-        let [first, second] = [0, 1].map(|side| bodies[self.bodies[side]].at(self.levers[side]));
-        let between = second - first;
-        self.frame.map(|direction| direction.dot(between))
+/// Of the two bodies of a pair, together.
+pub(super) fn inverse_weight(model: &Model, pair: &Pair) -> f64 {
+    pair.geoms.iter().map(|&geom| model.bodies[model.geoms[geom].body].inverse_weight[0]).sum()
+}
+
+/// A contact before its softness is known.
+struct Forming<S: Scalar> {
+    pair: usize,
+    sides: Sides<S>,
+    frame: [Vec3<S>; 3],
+    terms: Vec<(usize, [S; 3])>,
+    active: S::Mask,
+}
+
+impl<S: Scalar> Forming<S> {
+    fn contact(self, model: &Model, touch: Touch<S>, inverse_weight: S, speed: &Motion<S>) -> Contact<S> {
+        let pair = &model.pairs[self.pair];
+        let compliance = Compliance::new(&pair.softness, &model.options);
+        let violation = touch.distance - S::of(pair.margin);
+        let impedance = compliance.impedance(violation);
+        let law = law(model, pair);
+        let resistance = match law {
+            Law::Frictionless | Law::Cone(..) => regulariser(impedance, inverse_weight),
+            Law::Pyramid([friction, _]) => {
+                let square = friction * friction;
+                let normal: S = regulariser(impedance, inverse_weight * S::of(1.0 + square));
+                S::of(2.0 * square / model.options.impedance_ratio) * normal
+            }
+        };
+        let ground = match &self.sides {
+            Sides::Known(bodies, _) => bodies.iter().any(|&body| model.bodies[body].weld == 0),
+            Sides::Place(..) => false,
+        };
+        let mut contact = Contact {
+            pair: self.pair,
+            sides: self.sides,
+            ground,
+            touch,
+            frame: self.frame,
+            active: self.active,
+            weight: S::of(1.0) / resistance,
+            reference: [S::zero(); 3],
+            terms: self.terms,
+            law,
+        };
+        let speed = contact.approach(speed);
+        contact.reference = [
+            compliance.reference(impedance, violation, speed[0]),
+            compliance.friction_reference(speed[1]),
+            compliance.friction_reference(speed[2]),
+        ];
+        contact
     }
 }
 
-/// The bodies' motions are what all contacts ask for.
-pub(super) fn keep_motions<S: Scalar>(bodies: &[Spatial<S>]) {
-    for body in bodies {
-        S::keep(&body.rotation.0);
-        S::keep(&body.linear.0);
+impl<S: Scalar> Contact<S> {
+    /// How fast the second body's point moves from the first one's along the directions, in such a motion.
+    pub(super) fn approach(&self, motion: &Motion<S>) -> [S; 3] {
+        match &self.sides {
+            Sides::Known(bodies, levers) => {
+                let [first, second] = [0, 1].map(|side| motion.bodies[bodies[side]].at(levers[side]));
+                self.frame.map(|direction| direction.dot(second - first))
+            }
+            Sides::Place(..) => std::array::from_fn(|k| {
+                self.terms.iter().fold(S::zero(), |sum, (dof, along)| sum + along[k] * motion.dofs[*dof])
+            }),
+        }
+    }
+
+    /// Whether a body is its first one, and whether it is its second one.
+    pub(super) fn is_side(&self, body: usize) -> [S::Mask; 2] {
+        match &self.sides {
+            Sides::Known(bodies, _) => bodies.map(|side| S::mask(side == body)),
+            Sides::Place(_, bodies) => bodies.map(|side| (side - S::of(body as f64)).abs().less(S::of(0.5))),
+        }
     }
 }
 

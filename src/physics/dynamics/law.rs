@@ -1,6 +1,6 @@
 //! What a constraint answers to an acceleration: force, and its slope.
 
-use super::constraints::{Contact, Law, Row};
+use super::constraints::{Contact, Law, Row, Sides};
 use super::linear::Spatial;
 use super::scalar::Scalar;
 
@@ -92,7 +92,7 @@ impl<S: Scalar> Acts<S, 3> for Contact<S> {
     }
 
     fn along(&self, motion: &Motion<S>) -> [S; 3] {
-        self.approach(&motion.bodies)
+        self.approach(motion)
     }
 
     fn terms(&self) -> Vec<(usize, [S; 3])> {
@@ -112,7 +112,10 @@ impl<S: Scalar> Acts<S, 3> for Contact<S> {
     }
 
     fn about(&self) -> String {
-        format!("contact of pair {}", self.pair)
+        match self.sides {
+            Sides::Known(..) => format!("contact of pair {}", self.pair),
+            Sides::Place(place, _) => format!("contact in place {place}"),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod actuation;
 mod collision;
 mod compliance;
 mod constraints;
+mod crowd;
 mod free_body;
 mod inertia;
 mod integrate;
@@ -24,7 +25,8 @@ mod tendon;
 
 pub use self::actuation::Actuation;
 pub use self::collision::{Touch, touches};
-pub use self::constraints::{Constraints, Contact, Law, Row, contact, geom_poses};
+pub use self::constraints::{Constraints, Contact, Law, Row, Sides, geom_poses};
+pub use self::crowd::PLACES;
 pub use self::inertia::{Velocity, bias_force, mass_matrix};
 pub use self::integrate::advance;
 pub use self::kinematics::{Pose, Position};

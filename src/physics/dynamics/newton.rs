@@ -3,7 +3,7 @@
 //! The cost is convex and piecewise quadratic apart from round cones. A full step that stays on its pieces has landed on the
 //! minimum exactly, and the method stops there.
 
-use super::constraints::{Constraints, Contact, keep_motions};
+use super::constraints::{Constraints, Contact};
 use super::kinematics::Position;
 use super::law::{Acts, Motion};
 use super::scalar::Scalar;
@@ -34,7 +34,7 @@ pub struct Solution<S: Scalar> {
     pub contact_forces: Vec<[S; 3]>,
     /// Newton steps taken.
     pub iterations: S,
-    /// 1 where the minimum was reached within the limits, else 0.
+    /// 1 where the minimum was reached within the limits and no contact was left out, else 0.
     pub converged: S,
 }
 
@@ -54,11 +54,7 @@ pub fn solve<S: Scalar>(
         let acceleration = mass.clone().factor().solve(force);
         return Solution { acceleration, contact_forces: Vec::new(), iterations: one, converged: one };
     }
-    let motion = |dofs: &[S]| {
-        let bodies = position.carried(model, dofs);
-        keep_motions(&bodies);
-        Motion { dofs: dofs.to_vec(), bodies }
-    };
+    let motion = |dofs: &[S]| Motion { dofs: dofs.to_vec(), bodies: position.carried(model, dofs) };
     let mut values = start.to_vec();
     values.extend([S::zero(); 2]);
     let values = S::repeat(limits.iterations, values, |values| {
@@ -93,13 +89,14 @@ pub fn solve<S: Scalar>(
         (next, !landed)
     });
     let acceleration = values[..n].to_vec();
-    let last = Motion { bodies: position.carried(model, &acceleration), dofs: acceleration.clone() };
+    let last = motion(&acceleration);
     let force = |contact: &Contact<S>| {
         let answer = contact.answer(residual(contact, &last));
         answer.force.map(|force| S::select(contact.active, force, S::zero()))
     };
     let contact_forces = constraints.contacts.iter().map(force).collect();
-    Solution { acceleration, contact_forces, iterations: values[n], converged: values[n + 1] }
+    let complete = S::select(S::zero().less(constraints.left_out), S::zero(), one);
+    Solution { acceleration, contact_forces, iterations: values[n], converged: values[n + 1] * complete }
 }
 
 /// J a - reference.

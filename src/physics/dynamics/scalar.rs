@@ -49,8 +49,6 @@ pub trait Scalar:
     fn mask(value: bool) -> Self::Mask;
     /// Whether a mask may be set.
     fn possible(mask: Self::Mask) -> bool;
-    /// Says that the values are worth computing once for all that follows, where a branch might compute them anew.
-    fn keep(_values: &[Self]) {}
     /// `work` done on the values where the mask is set; elsewhere they stay. `about` says in a line what it is.
     fn when(
         mask: Self::Mask,

@@ -18,7 +18,7 @@ pub fn sensors<S: Scalar>(model: &Model, state: &State<S>, now: &Forward<S>) -> 
 
 /// Value of a sensor of contact forces; of others nothing.
 pub fn touch_sensor<S: Scalar>(model: &Model, now: &Forward<S>, kind: SensorKind) -> Option<S> {
-    if let SensorKind::Touch(site) = kind { Some(touch(model, now, &model.sites[site])) } else { None }
+    if let SensorKind::Touch(site) = kind { Some(touch(now, &model.sites[site])) } else { None }
 }
 
 /// Values of a sensor of positions and velocities; of others nothing.
@@ -77,20 +77,19 @@ pub fn subtree_velocity<S: Scalar>(
 }
 
 /// Sum of the normal forces of the contacts of a site's body whose line of force passes through the site.
-fn touch<S: Scalar>(model: &Model, now: &Forward<S>, site: &Site) -> S {
+fn touch<S: Scalar>(now: &Forward<S>, site: &Site) -> S {
     let frame = now.position.bodies[site.body].then(&site.frame);
     let mut sum = S::zero();
     for (contact, force) in now.constraints.contacts.iter().zip(&now.solution.contact_forces) {
-        let [first, second] = model.pairs[contact.pair].geoms.map(|geom| model.geoms[geom].body);
+        let [first, second] = contact.is_side(site.body);
+        if !S::possible(first | second) {
+            continue;
+        }
         // The ray leaves the site's body.
-        let outward = match (first == site.body, second == site.body) {
-            (true, _) => contact.touch.normal,
-            (_, true) => -contact.touch.normal,
-            _ => continue,
-        };
+        let outward = Vec3::select(first, contact.touch.normal, -contact.touch.normal);
         let point = frame.rotation.apply_transposed(contact.touch.point - frame.position);
         let ray = frame.rotation.apply_transposed(outward);
-        let hit = ray_hits(site, point, ray) & S::zero().less(force[0]);
+        let hit = (first | second) & ray_hits(site, point, ray) & S::zero().less(force[0]);
         sum = sum + S::select(hit, force[0], S::zero());
     }
     sum

@@ -25,6 +25,7 @@ impl Model {
             self.tendons[index].chain = self.tendon_chain(&self.tendons[index].path);
         }
         self.pairs = contact::pairs(self, explicit)?;
+        self.crowds = contact::crowds(self);
         self.find_patterns();
         weights::fill(self);
         Ok(())
@@ -73,7 +74,8 @@ impl Model {
             self.pairs.iter().map(|pair| pair.chain.iter().map(|&(dof, _)| dof).collect()).collect();
         let coupling = self.tendons.iter().filter(|t| t.range.is_some() || t.friction_loss > 0.0);
         let tendons = coupling.map(|tendon| tendon.chain.as_slice());
-        let sets = chains.iter().copied().chain(contacts.iter().map(Vec::as_slice)).chain(tendons);
+        let crowds = self.crowds.iter().map(|crowd| crowd.dofs.as_slice());
+        let sets = chains.iter().copied().chain(contacts.iter().map(Vec::as_slice)).chain(tendons).chain(crowds);
         let (mass, system) = (Pattern::of(self.nv(), chains.iter().copied()), Pattern::of(self.nv(), sets));
         (self.mass_pattern, self.system_pattern) = (mass, system);
     }

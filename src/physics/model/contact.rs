@@ -3,6 +3,8 @@
 use super::parts::{Geom, Shape, Softness};
 use super::{Model, ModelFault};
 
+/// From so many alike pairs on they are a crowd.
+const CROWD: usize = 12;
 /// Weights below this count as zero.
 const SMALLEST: f64 = 1e-15;
 
@@ -21,6 +23,16 @@ pub struct Pair {
     pub margin: f64,
     /// The degrees of freedom that move the geoms against each other, ascending, and whether each moves the second geom.
     pub chain: Vec<(usize, bool)>,
+}
+
+/// Many pairs within a tree of bodies, alike but for their geoms. Few of them touch at once, so a contact of any of them may take a place
+/// that they share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Crowd {
+    /// Indices of the pairs.
+    pub pairs: Vec<usize>,
+    /// All degrees of freedom of their chains, ascending.
+    pub dofs: Vec<usize>,
 }
 
 impl Pair {
@@ -103,6 +115,41 @@ pub(super) fn pairs(model: &Model, explicit: &[Pair]) -> Result<Vec<Pair>, Model
     pairs.retain(|pair| model.geoms[pair.geoms[1]].shape != Shape::Plane);
     pairs.sort_by_key(|pair| pair.geoms);
     Ok(pairs)
+}
+
+/// The crowds among the model's pairs.
+pub(super) fn crowds(model: &Model) -> Vec<Crowd> {
+    let bodies = |pair: &Pair| pair.geoms.map(|geom| &model.bodies[model.geoms[geom].body]);
+    // The tree that they move in, if it is one, and no place keeps the tangent that planes ask for.
+    let tree = |pair: &Pair| {
+        let [first, second] = bodies(pair);
+        let plane = model.geoms[pair.geoms[0]].shape == Shape::Plane;
+        match (first.weld, second.weld) {
+            _ if plane => None,
+            (0, _) => Some(second.root),
+            (_, 0) => Some(first.root),
+            _ => Some(first.root).filter(|root| *root == second.root),
+        }
+    };
+    let alike = |a: &Pair, b: &Pair| {
+        let kinds = [a, b].map(|pair| (tree(pair), pair.directions, pair.friction, &pair.softness, pair.margin));
+        kinds[0] == kinds[1]
+    };
+    let mut found: Vec<Crowd> = Vec::new();
+    for (index, pair) in model.pairs.iter().enumerate().filter(|(_, pair)| tree(pair).is_some()) {
+        match found.iter_mut().find(|crowd| alike(&model.pairs[crowd.pairs[0]], pair)) {
+            Some(crowd) => crowd.pairs.push(index),
+            None => found.push(Crowd { pairs: vec![index], dofs: Vec::new() }),
+        }
+    }
+    found.retain(|crowd| crowd.pairs.len() >= CROWD);
+    for crowd in &mut found {
+        let chains = crowd.pairs.iter().flat_map(|&pair| &model.pairs[pair].chain);
+        crowd.dofs = chains.map(|(dof, _)| *dof).collect();
+        crowd.dofs.sort_unstable();
+        crowd.dofs.dedup();
+    }
+    found
 }
 
 fn may_touch(model: &Model, a: usize, b: usize) -> bool {

@@ -12,7 +12,7 @@ mod weights;
 use glam::DVec3;
 
 pub use self::compile::ModelFault;
-pub use self::contact::Pair;
+pub use self::contact::{Crowd, Pair};
 pub use self::parts::{
     Actuator, Body, Dof, Frame, Geom, Joint, JointKind, Keyframe, Object, Sensor, SensorKind, Shape, Site, Softness,
     Tendon, TendonPath, Transmission,
@@ -46,6 +46,8 @@ pub struct Model {
     pub keyframes: Vec<Keyframe>,
     /// Pairs of geoms that may touch, by their geoms' indices.
     pub pairs: Vec<Pair>,
+    /// Pairs whose contacts may share places.
+    pub crowds: Vec<Crowd>,
     /// Pairs of bodies whose geoms do not touch.
     pub excludes: Vec<[usize; 2]>,
     /// The configuration of the file. `[nq]`

@@ -13,6 +13,8 @@ pub(super) struct Live {
     pub inline: Vec<bool>,
     /// Variables read behind a branch that can be those that it began with, overwritten.
     pub in_place: Vec<bool>,
+    /// The innermost block in which all users are. Blocks are numbered in the order in which they are printed, the program's is 0.
+    pub homes: Vec<u32>,
 }
 
 /// What a variable depends on.
@@ -48,8 +50,10 @@ pub(super) fn live(tape: &Tape, statements: &[Statement], results: &[Value]) -> 
     let count = tape.nodes.len();
     let mut sources = HashMap::new();
     collect(statements, &mut Vec::new(), &mut sources);
-    let mut live = Live { needed: vec![false; count], inline: vec![false; count], in_place: vec![false; count] };
+    let none = || vec![false; count];
+    let mut live = Live { needed: none(), inline: none(), in_place: none(), homes: Vec::new() };
     live.need(tape, &sources, results);
+    live.find_homes(tape, statements, results);
     live.find_inline(tape, statements, results);
     let mut later = vec![false; count];
     reach(tape, results, &mut later);
@@ -75,7 +79,7 @@ fn collect(statements: &[Statement], around: &mut Vec<Value>, sources: &mut Hash
 impl Statement {
     pub fn mask(&self) -> Value {
         match self.kind {
-            Kind::When(mask) | Kind::Repeat(_, mask) | Kind::Keep(mask) => mask,
+            Kind::When(mask) | Kind::Repeat(_, mask) => mask,
         }
     }
 }
@@ -95,6 +99,36 @@ impl Live {
     /// Whether anything asks for the variable.
     pub fn keeps(&self, phi: &Phi) -> bool {
         self.needed[phi.outer as usize] || phi.inner.is_some_and(|inner| self.needed[inner as usize])
+    }
+
+    fn find_homes(&mut self, tape: &Tape, statements: &[Statement], results: &[Value]) {
+        let mut homes = Homes { parents: vec![0], of: vec![None; tape.nodes.len()] };
+        homes.add(0, results);
+        self.add_homes(statements, 0, &mut homes);
+        // Users stand behind what they use.
+        for place in (0..tape.nodes.len()).rev().filter(|&place| self.needed[place]) {
+            if let Some(block) = homes.of[place] {
+                homes.add(block, &tape.nodes[place].operands);
+            }
+        }
+        self.homes = homes.of.into_iter().map(Option::unwrap_or_default).collect();
+    }
+
+    fn add_homes(&self, statements: &[Statement], block: u32, homes: &mut Homes) {
+        for statement in statements {
+            let kept: Vec<&Phi> = statement.phis.iter().filter(|phi| self.keeps(phi)).collect();
+            if kept.is_empty() {
+                continue;
+            }
+            let body = homes.parents.len() as u32;
+            homes.parents.push(block);
+            let begins: Vec<Value> = kept.iter().map(|phi| phi.begin).collect();
+            let ends: Vec<Value> = kept.iter().map(|phi| phi.end).collect();
+            homes.add(block, &begins);
+            homes.add(if matches!(statement.kind, Kind::When(_)) { block } else { body }, &[statement.mask()]);
+            homes.add(body, &ends);
+            self.add_homes(&statement.body, body, homes);
+        }
     }
 
     fn find_inline(&mut self, tape: &Tape, statements: &[Statement], results: &[Value]) {
@@ -129,7 +163,7 @@ impl Live {
         for statement in statements {
             let kept: Vec<Value> =
                 statement.phis.iter().filter(|phi| self.keeps(phi)).flat_map(|phi| [phi.begin, phi.end]).collect();
-            if !kept.is_empty() || matches!(statement.kind, Kind::Keep(_)) {
+            if !kept.is_empty() {
                 // Twice: a name is better for what a statement is about.
                 add_values(tape, &[statement.mask(), statement.mask()], users);
             }
@@ -163,6 +197,32 @@ impl Live {
             let begins: Vec<Value> = kept.iter().map(|phi| phi.begin).chain([statement.mask()]).collect();
             reach(tape, &begins, later);
         }
+    }
+}
+
+/// Blocks of a program, and in which of them values are used.
+struct Homes {
+    /// The block around each.
+    parents: Vec<u32>,
+    of: Vec<Option<u32>>,
+}
+
+impl Homes {
+    /// The values are used in a block.
+    fn add(&mut self, block: u32, values: &[Value]) {
+        for place in values.iter().filter_map(|value| value.place()) {
+            let home = self.of[place as usize].map_or(block, |home| self.common(home, block));
+            self.of[place as usize] = Some(home);
+        }
+    }
+
+    /// The innermost block around two: what is around a block has a smaller number.
+    fn common(&self, mut a: u32, mut b: u32) -> u32 {
+        while a != b {
+            let inner = if a > b { &mut a } else { &mut b };
+            *inner = self.parents[*inner as usize];
+        }
+        a
     }
 }
 

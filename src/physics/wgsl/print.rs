@@ -1,7 +1,7 @@
 //! A recorded program as WGSL: straight lines of named values, between branches and loops.
 //!
-//! A value is written where it is first needed, in that block; what a loop does not change stands before it. A value that only
-//! branches need is computed anew in each of them: that is cheaper than keeping it. What a long branch does becomes a function of
+//! A value is written before it is first needed, in the innermost block around all that need it; what a loop does not change stands
+//! before it. What a long branch does becomes a function of
 //! its own, because naga's time for a function grows with the square of its length.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -16,6 +16,8 @@ struct Block {
     named: Vec<u32>,
     /// Loops around its lines, if it is a loop's body.
     repeats: Option<u32>,
+    /// Its number in [`Live::homes`].
+    number: u32,
 }
 
 /// Lines of a branch from which on it is a function.
@@ -44,6 +46,7 @@ pub(super) fn print(
         inputs,
         names: vec![None; tape.nodes.len()],
         blocks: Vec::new(),
+        opened: 0,
         count: 0,
         loops: 0,
         declared: HashMap::new(),
@@ -68,6 +71,8 @@ struct Printer<'a> {
     inputs: &'a [(String, String)],
     names: Vec<Option<String>>,
     blocks: Vec<Block>,
+    /// Blocks so far.
+    opened: u32,
     count: usize,
     loops: u32,
     /// Type of each name, and the block in which it was declared.
@@ -78,7 +83,9 @@ struct Printer<'a> {
 
 impl Printer<'_> {
     fn open(&mut self, repeats: Option<u32>) {
-        self.blocks.push(Block { text: String::new(), named: Vec::new(), repeats });
+        let number = self.opened;
+        self.opened += 1;
+        self.blocks.push(Block { text: String::new(), named: Vec::new(), repeats, number });
     }
 
     fn close(&mut self) -> String {
@@ -142,7 +149,7 @@ impl Printer<'_> {
                     let (name, text) = self.inputs[number as usize].clone();
                     (0, name, text)
                 }
-                _ => (self.home(self.tape.depths[place as usize]), self.fresh("t"), self.operation(place).0),
+                _ => (self.home(place), self.fresh("t"), self.operation(place).0),
             };
             self.line_in(block, &format!("let {name} = {text};"));
             let kind = if self.node(place).op.is_mask() { "bool" } else { "f32" };
@@ -151,9 +158,10 @@ impl Printer<'_> {
         }
     }
 
-    /// The block for a value that depends on so many loops: outside the loops that it does not depend on.
-    fn home(&self, depth: u32) -> usize {
-        let mut block = self.blocks.len() - 1;
+    /// The block in which a value is written: around all users, and outside the loops that it does not depend on.
+    fn home(&self, place: u32) -> usize {
+        let (home, depth) = (self.live.homes[place as usize], self.tape.depths[place as usize]);
+        let mut block = self.blocks.iter().rposition(|block| block.number == home).unwrap_or(0);
         while self.blocks[block].repeats.is_some_and(|loops| loops > depth) {
             block -= 1;
         }
@@ -213,12 +221,6 @@ impl Printer<'_> {
 
     fn statements(&mut self, statements: &[Statement]) {
         for statement in statements {
-            if let Kind::Keep(value) = statement.kind
-                && let Some(place) = value.place().filter(|place| self.live.needed[*place as usize])
-            {
-                self.define(place);
-                continue;
-            }
             let phis: Vec<Phi> = statement.phis.iter().filter(|phi| self.live.keeps(phi)).copied().collect();
             if phis.is_empty() {
                 continue;
@@ -226,7 +228,6 @@ impl Printer<'_> {
             match statement.kind {
                 Kind::When(mask) => self.when(statement, mask, &phis),
                 Kind::Repeat(most, mask) => self.repeat(statement, most, mask, &phis),
-                Kind::Keep(_) => {}
             }
         }
     }

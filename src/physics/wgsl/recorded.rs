@@ -245,9 +245,6 @@ impl Scalar for Recorded {
     fn possible(mask: RecordedMask) -> bool {
         mask.0 != ZERO
     }
-    fn keep(kept: &[Self]) {
-        tape::keep(kept.iter().map(|value| value.0));
-    }
     fn when(
         mask: RecordedMask,
         about: impl FnOnce() -> String,

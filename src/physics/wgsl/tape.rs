@@ -119,8 +119,6 @@ pub(super) enum Kind {
     When(Value),
     /// The body runs while the mask is set at its end, at most that many times.
     Repeat(usize, Value),
-    /// No statement, but a place where a value gets a name, if anything needs it.
-    Keep(Value),
 }
 
 /// What was recorded.
@@ -185,14 +183,6 @@ pub(super) fn when(
         tape.push(Statement { about: about(), kind: Kind::When(mask), body, phis });
         outer
     })
-}
-
-/// The values get names here, if anything needs them.
-pub(super) fn keep(values: impl Iterator<Item = Value>) {
-    for value in values.filter(|value| value.place().is_some()) {
-        let keep = Statement { about: String::new(), kind: Kind::Keep(value), body: Vec::new(), phis: Vec::new() };
-        TAPE.with_borrow_mut(|tape| tape.push(keep));
-    }
 }
 
 pub(super) fn repeat(most: usize, values: Vec<Value>, body: impl Fn(Vec<Value>) -> (Vec<Value>, Value)) -> Vec<Value> {
