@@ -57,8 +57,9 @@ whole rollouts and whole iterations.
   arithmetic. `scaling/envs/x2` is an iteration over one with half the environments, `scaling/steps/x2` a rollout over one with half the
   midpoint steps.
 - `physics/MODEL/N/...` are steps of the physics of N states of a model (docs/physics.md): one a dispatch (`step`), a control step's substeps a dispatch
-  (`control`), and C MuJoCo's batched rollouts on all cores for the same states and controls, run in turn; steps/s are the model's time steps, *x MuJoCo*
-  is their time over ours.
+  (`control`), whole control steps of the first environment that moves the model, with observation, reward and reset (`environment`), and C MuJoCo's batched
+  rollouts on all cores for the same states and controls, run in turn. Steps/s are the model's time steps, in `environment` control steps;
+  *x MuJoCo* is MuJoCo's time for as many steps of the model over ours.
 - `control/fma` is the FMA rate before everything over the rate after everything: 1 where the machine stayed the same.
 
 Written by

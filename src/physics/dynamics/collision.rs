@@ -18,8 +18,14 @@ pub struct Touch<S: Scalar> {
     pub normal: Vec3<S>,
     /// A direction that the first tangent should have.
     pub tangent: Option<Vec3<S>>,
-    /// Whether it exists, apart from its distance.
-    pub exists: S::Mask,
+    /// Whether it exists: whether its distance is below the margin.
+    pub acts: S::Mask,
+}
+
+/// Whether two surfaces that are `reach` away from a point or a line each, both together, are nearer than the margin when the square of the
+/// distance between those is `square`. Where the scalar is not exact no root is needed to know it.
+fn closer<S: Scalar>(distance: S, square: S, reach: f64, margin: f64) -> S::Mask {
+    if S::EXACT { distance.less(S::of(margin)) } else { square.less(S::of((reach + margin).powi(2))) }
 }
 
 /// All possible contacts of two geoms, the one with the earlier shape first. `margin` is the distance at which they begin.
@@ -28,32 +34,46 @@ pub fn touches<S: Scalar>(geoms: [&Geom; 2], poses: [&Pose<S>; 2], margin: f64) 
     let [first, second] = geoms.map(|geom| geom.size.to_array());
     let z = |pose: &Pose<S>| pose.rotation.0[2];
     match geoms.map(|geom| geom.shape) {
-        [Shape::Plane, Shape::Sphere] => vec![plane_sphere(a, b.position, second[0], None)],
+        [Shape::Plane, Shape::Sphere] => vec![plane_sphere(a, b.position, second[0], None, margin)],
         [Shape::Plane, Shape::Capsule] => {
             let half = z(b) * S::of(second[1]);
-            [b.position + half, b.position - half].map(|end| plane_sphere(a, end, second[0], Some(z(b)))).to_vec()
+            [b.position + half, b.position - half]
+                .map(|end| plane_sphere(a, end, second[0], Some(z(b)), margin))
+                .to_vec()
         }
         [Shape::Plane, Shape::Box] => plane_box(a, b, second, margin),
         [Shape::Sphere, Shape::Sphere] => {
-            vec![sphere_sphere([a.position, b.position], [first[0], second[0]], z(a).cross(z(b)), S::mask(false))]
+            vec![sphere_sphere(
+                [a.position, b.position],
+                [first[0], second[0]],
+                z(a).cross(z(b)),
+                S::mask(false),
+                margin,
+            )]
         }
         [Shape::Sphere, Shape::Capsule] => {
             let along = (a.position - b.position).dot(z(b)).clamp(S::of(-second[1]), S::of(second[1]));
             let nearest = b.position + z(b) * along;
-            vec![sphere_sphere([a.position, nearest], [first[0], second[0]], z(a).cross(z(b)), S::mask(false))]
+            vec![sphere_sphere([a.position, nearest], [first[0], second[0]], z(a).cross(z(b)), S::mask(false), margin)]
         }
-        [Shape::Sphere, Shape::Box] => vec![sphere_box(a, b, first[0], second)],
+        [Shape::Sphere, Shape::Box] => vec![sphere_box(a, b, first[0], second, margin)],
         [Shape::Capsule, Shape::Capsule] => capsule_capsule(a, b, first, second, margin),
         // Models with other pairs are refused when they are compiled.
         _ => Vec::new(),
     }
 }
 
-fn plane_sphere<S: Scalar>(plane: &Pose<S>, centre: Vec3<S>, radius: f64, tangent: Option<Vec3<S>>) -> Touch<S> {
+fn plane_sphere<S: Scalar>(
+    plane: &Pose<S>,
+    centre: Vec3<S>,
+    radius: f64,
+    tangent: Option<Vec3<S>>,
+    margin: f64,
+) -> Touch<S> {
     let normal = plane.rotation.0[2];
     let distance = (centre - plane.position).dot(normal) - S::of(radius);
     let point = centre - normal * (S::of(radius) + distance * S::of(0.5));
-    Touch { distance, point, normal, tangent, exists: S::mask(true) }
+    Touch { distance, point, normal, tangent, acts: distance.less(S::of(margin)) }
 }
 
 /// The corners on the lower side, at most four, in the order of their signs.
@@ -66,25 +86,33 @@ fn plane_box<S: Scalar>(plane: &Pose<S>, cube: &Pose<S>, size: [f64; 3], margin:
         let offset = cube.rotation.apply(Vec3([0, 1, 2].map(|k| S::of(sign(k)))));
         let along = normal.dot(offset);
         let distance = height + along;
-        let exists = !S::zero().less(along) & !S::of(margin).less(distance) & count.less(S::of(4.0));
-        count = count + S::select(exists, S::of(1.0), S::zero());
+        let counts = !S::zero().less(along) & !S::of(margin).less(distance) & count.less(S::of(4.0));
+        count = count + S::select(counts, S::of(1.0), S::zero());
         let point = cube.position + offset - normal * (distance * S::of(0.5));
-        Touch { distance, point, normal, tangent: None, exists }
+        Touch { distance, point, normal, tangent: None, acts: counts & distance.less(S::of(margin)) }
     };
     (0..8).map(&mut corner).collect()
 }
 
 /// `sideways` gives the normal of two spheres with one centre, and of those of which it is said that theirs are one.
-fn sphere_sphere<S: Scalar>([a, b]: [Vec3<S>; 2], [ra, rb]: [f64; 2], sideways: Vec3<S>, meets: S::Mask) -> Touch<S> {
+fn sphere_sphere<S: Scalar>(
+    [a, b]: [Vec3<S>; 2],
+    [ra, rb]: [f64; 2],
+    sideways: Vec3<S>,
+    meets: S::Mask,
+    margin: f64,
+) -> Touch<S> {
     let forwards = Vec3([S::of(1.0), S::zero(), S::zero()]);
     let between = Vec3::select(meets, Vec3::zero(), b - a);
     let (length, normal) = between.direction(4.0 * S::EPSILON, sideways.direction(1e-15, forwards).1);
     let distance = length - S::of(ra + rb);
     let point = a + normal * (S::of(ra) + distance * S::of(0.5));
-    Touch { distance, point, normal, tangent: None, exists: S::mask(true) }
+    let acts = closer(distance, between.dot(between), ra + rb, margin);
+    Touch { distance, point, normal, tangent: None, acts }
 }
 
-fn sphere_box<S: Scalar>(sphere: &Pose<S>, cube: &Pose<S>, radius: f64, size: [f64; 3]) -> Touch<S> {
+fn sphere_box<S: Scalar>(sphere: &Pose<S>, cube: &Pose<S>, radius: f64, size: [f64; 3], margin: f64) -> Touch<S> {
+    let reach = radius;
     let radius = S::of(radius);
     let centre = cube.rotation.apply_transposed(sphere.position - cube.position);
     let nearest = Vec3(std::array::from_fn(|k| centre.0[k].clamp(S::of(-size[k]), S::of(size[k]))));
@@ -108,12 +136,15 @@ fn sphere_box<S: Scalar>(sphere: &Pose<S>, cube: &Pose<S>, radius: f64, size: [f
     let inside = !S::of(tiny).less(gap);
     let point = Vec3::select(inside, centre + inward * ((radius - depth) * S::of(0.5)), middle);
     let normal = Vec3::select(inside, inward, outward);
+    let distance = S::select(inside, -depth, gap) - radius;
+    // Inside the square is 0.
+    let square = (nearest - centre).dot(nearest - centre);
     Touch {
-        distance: S::select(inside, -depth, gap) - radius,
+        distance,
         point: cube.point(point),
         normal: cube.rotation.apply(normal),
         tangent: None,
-        exists: S::mask(true),
+        acts: closer(distance, square, reach, margin),
     }
 }
 
@@ -158,7 +189,7 @@ fn capsule_capsule<S: Scalar>(
     let meets = if planar && !S::EXACT { !(past_a | past_b) } else { S::mask(false) };
     let between = |x: S, y: S| {
         let points = [a.position + half_a * x, b.position + half_b * y];
-        sphere_sphere(points, [first[0], second[0]], across, meets)
+        sphere_sphere(points, [first[0], second[0]], across, meets, margin)
     };
     if !S::EXACT {
         return vec![between(x, y)];
@@ -170,9 +201,9 @@ fn capsule_capsule<S: Scalar>(
         let (end_x, end_y) = ends[index];
         let touch = between(S::select(parallel, end_x, x), S::select(parallel, end_y, y));
         let wanted = S::mask(index == 0) | parallel;
-        let exists = wanted & count.less(S::of(2.0)) & !S::of(margin).less(touch.distance);
-        count = count + S::select(exists, one, S::zero());
-        Touch { exists, ..touch }
+        let counts = wanted & count.less(S::of(2.0)) & !S::of(margin).less(touch.distance);
+        count = count + S::select(counts, one, S::zero());
+        Touch { acts: counts & touch.acts, ..touch }
     };
     (0..4).map(&mut touch).collect()
 }

@@ -110,9 +110,9 @@ impl<S: Scalar> Constraints<S> {
             let [a, b] = pair.geoms;
             let near = near([a, b].map(|geom| (&model.geoms[geom], &poses[geom])), pair.margin);
             for touch in touches([&model.geoms[a], &model.geoms[b]], [&poses[a], &poses[b]], pair.margin) {
-                let distance =
-                    S::when(near, || format!("distance of pair {index}"), vec![S::of(FAR)], |_| vec![touch.distance]);
-                let active = touch.exists & distance[0].less(S::of(pair.margin));
+                let (one, about) = (S::of(1.0), || format!("distance of pair {index}"));
+                let acts = S::when(near, about, vec![S::zero()], |_| vec![S::select(touch.acts, one, S::zero())]);
+                let active = S::zero().less(acts[0]);
                 // Most pairs are apart.
                 if S::possible(active) {
                     found.contacts.push(Contact { active, ..contact(model, index, touch, position, &speed) });
@@ -137,9 +137,8 @@ impl<S: Scalar> Constraints<S> {
         let (places, left_out) = places(model, crowd, poses);
         self.left_out = self.left_out + left_out;
         let pair = &model.pairs[crowd.pairs[0]];
-        let margin = S::of(pair.margin);
         for (index, place) in places.into_iter().enumerate() {
-            let active = place.touch.distance.less(margin);
+            let active = place.touch.acts;
             if !S::possible(active) {
                 continue;
             }
@@ -262,15 +261,11 @@ fn limit<S: Scalar>(
     }
 }
 
-/// Further than anything touches.
-pub(super) const FAR: f64 = 1e10;
-
 /// Whether balls around two geoms touch, when they are such that a ball says something.
 pub(super) fn near<S: Scalar>([a, b]: [(&Geom, &Pose<S>); 2], margin: f64) -> S::Mask {
     let radius = |geom: &Geom| match geom.shape {
         Shape::Sphere => Some(geom.size.x),
         Shape::Capsule => Some(geom.size.x + geom.size.y),
-        Shape::Box => Some(geom.size.length()),
         _ => None,
     };
     let (Some(first), Some(second)) = (radius(a.0), radius(b.0)) else { return S::mask(true) };
@@ -301,8 +296,7 @@ pub(super) fn contact<S: Scalar>(
     };
     let terms: Vec<(usize, [S; 3])> = pair.chain.iter().map(term).collect();
     let sides = Sides::Known(bodies, bodies.map(|body| touch.point - position.origins[body]));
-    let active = touch.exists & touch.distance.less(S::of(pair.margin));
-    Forming { pair: index, sides, frame, terms, active }.contact(
+    Forming { pair: index, sides, frame, terms, active: touch.acts }.contact(
         model,
         touch,
         S::of(inverse_weight(model, pair)),

@@ -3,7 +3,7 @@
 //! In generated code a pair costs its distance alone; what a contact needs is there once for a place.
 
 use super::collision::{Touch, touches};
-use super::constraints::{FAR, Sides, inverse_weight, near};
+use super::constraints::{Sides, inverse_weight, near};
 use super::kinematics::{Pose, Position};
 use super::linear::Vec3;
 use super::scalar::Scalar;
@@ -18,7 +18,7 @@ const NUMBERS: usize = 10;
 /// A contact of one of the pairs.
 #[derive(Debug, Clone)]
 pub(super) struct Place<S: Scalar> {
-    /// Where they touch; beyond any margin where no pair does.
+    /// Where they touch, if that many pairs do.
     pub touch: Touch<S>,
     /// Of the two bodies, together.
     pub inverse_weight: S,
@@ -29,7 +29,7 @@ pub(super) struct Place<S: Scalar> {
 pub(super) fn places<S: Scalar>(model: &Model, crowd: &Crowd, poses: &[Pose<S>]) -> (Vec<Place<S>>, S) {
     let first = &model.pairs[crowd.pairs[0]];
     let [a, b] = first.geoms.map(|geom| model.geoms[geom].body as f64);
-    let empty = [FAR, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, a, b, inverse_weight(model, first)].map(S::of);
+    let empty = [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, a, b, inverse_weight(model, first)].map(S::of);
     let mut numbers = empty.repeat(PLACES);
     numbers.push(S::zero());
     for &index in &crowd.pairs {
@@ -43,9 +43,8 @@ pub(super) fn places<S: Scalar>(model: &Model, crowd: &Crowd, poses: &[Pose<S>])
             numbers,
             |numbers| {
                 touches(geoms, poses, pair.margin).iter().fold(numbers, |numbers, touch| {
-                    let active = touch.exists & touch.distance.less(S::of(pair.margin));
                     S::when(
-                        active,
+                        touch.acts,
                         || format!("contact of pair {index}"),
                         numbers,
                         |mut numbers| {
@@ -63,19 +62,20 @@ pub(super) fn places<S: Scalar>(model: &Model, crowd: &Crowd, poses: &[Pose<S>])
             },
         );
     }
-    let place = |n: &[S]| Place {
+    let count = numbers[PLACES * NUMBERS];
+    let place = |(index, n): (usize, &[S])| Place {
         touch: Touch {
             distance: n[0],
             normal: Vec3([n[1], n[2], n[3]]),
             point: Vec3([n[4], n[5], n[6]]),
             tangent: None,
-            exists: S::mask(true),
+            acts: S::of(index as f64 + 0.5).less(count),
         },
         bodies: [n[7], n[8]],
         inverse_weight: n[9],
     };
-    let left_out = (numbers[PLACES * NUMBERS] - S::of(PLACES as f64)).max(S::zero());
-    (numbers[..PLACES * NUMBERS].chunks_exact(NUMBERS).map(place).collect(), left_out)
+    let left_out = (count - S::of(PLACES as f64)).max(S::zero());
+    (numbers[..PLACES * NUMBERS].chunks_exact(NUMBERS).enumerate().map(place).collect(), left_out)
 }
 
 impl<S: Scalar> Place<S> {
