@@ -2,8 +2,9 @@
 //! Burn's wgpu backend on the adapter that flowmill uses. docs/peers.md says what is compared and how.
 //!
 //! ```text
-//! cargo bench --bench peers -- --software --json docs/benchmarks/peers.json --page docs/peers.md
-//! cargo bench --bench peers -- --from docs/benchmarks/peers.json --page docs/peers.md    # writes the page anew
+//! cargo bench --bench peers -- --software --json docs/benchmarks/peers.json
+//! cargo bench --bench peers -- --shapes wide --json docs/benchmarks/peers-wide.json
+//! cargo bench --bench peers -- --from docs/benchmarks/peers.json docs/benchmarks/peers-wide.json --page docs/peers.md
 //! ```
 //!
 //! What is not installed is skipped with a line that says how to install it: `python3` is the one on PATH, with numpy,
@@ -38,9 +39,9 @@ pub struct Args {
     /// Writes the page of the documentation.
     #[arg(long)]
     page: Option<PathBuf>,
-    /// Measures nothing and reads the times of an earlier run.
-    #[arg(long)]
-    from: Option<PathBuf>,
+    /// Measures nothing and reads the times of earlier runs.
+    #[arg(long, num_args = 1..)]
+    from: Vec<PathBuf>,
     /// Writes the settings of all trainings, as the Python programs read them, and measures nothing.
     #[arg(long, value_name = "FILE")]
     trainings: Option<PathBuf>,
@@ -80,7 +81,7 @@ pub struct Args {
 fn main() -> Result<()> {
     let mut args = Args::parse();
     // `cargo test --benches` runs this without the flag: it is a test there.
-    let measures = args.serve.is_none() && args.from.is_none() && args.trainings.is_none();
+    let measures = args.serve.is_none() && args.from.is_empty() && args.trainings.is_none();
     if measures && (args.toy || !args.bench) {
         (args.toy, args.rounds, args.seconds) = (true, 1, 0.001);
         args.threads.truncate(1);
@@ -91,22 +92,24 @@ fn main() -> Result<()> {
     if let Some(file) = &args.trainings {
         return machine::write(file, &trainings::file(&args.shapes, args.toy)?.to_string());
     }
-    let report = match &args.from {
-        Some(file) => serde_json::from_str(&std::fs::read_to_string(file)?)?,
-        None => measure(&args)?,
+    let read = |file: &PathBuf| Ok(serde_json::from_str(&std::fs::read_to_string(file)?)?);
+    let reports: Vec<Report> = match args.from.is_empty() {
+        false => args.from.iter().map(read).collect::<Result<_>>()?,
+        true => vec![measure(&args)?],
     };
     if args.learn.is_some() {
         return Ok(());
     }
-    print!("{}", report.table());
-    if let Some(file) = &args.json {
-        machine::write(file, &(serde_json::to_string_pretty(&report)? + "\n"))?;
+    reports.iter().for_each(|report| print!("{}", report.table()));
+    if let (Some(file), [report]) = (&args.json, &reports[..]) {
+        machine::write(file, &(serde_json::to_string_pretty(report)? + "\n"))?;
     }
     if let Some(file) = &args.page {
-        machine::write(file, &report.page())?;
+        machine::write(file, &Report::page(&reports))?;
     }
     // flowmill runs everywhere, the others where somebody installed them.
-    if args.from.is_none() && args.columns.iter().any(|column| column == "flowmill") && report.lacks("flowmill") {
+    let wanted = args.from.is_empty() && args.columns.iter().any(|column| column == "flowmill");
+    if wanted && reports.iter().any(|report| report.lacks("flowmill")) {
         bail!("flowmill has no times: see above");
     }
     Ok(())

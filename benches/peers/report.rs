@@ -155,9 +155,16 @@ impl Report {
         format!("{}\n{}", figures::aligned(&self.cells()), figures::aligned(&self.overhead()))
     }
 
-    /// The page.
-    pub fn page(&self) -> String {
-        let mut page = HEAD.to_string();
+    /// The page about some runs.
+    pub fn page(reports: &[Self]) -> String {
+        reports.iter().fold(HEAD.to_string(), |page, report| page + &report.section())
+    }
+
+    /// The part of the page about one run.
+    fn section(&self) -> String {
+        let mut shapes: Vec<&str> = self.rows.iter().map(|row| row.shape.as_str()).collect();
+        shapes.dedup();
+        let mut page = format!("\n## {}\n\n", shapes.join(", "));
         let pinned = if self.pinned { "tied to as many processors as threads" } else { "not tied to processors" };
         let _ = writeln!(
             page,
@@ -170,7 +177,7 @@ impl Report {
         );
         let _ = writeln!(page, "```\n{}\n```\n", self.command);
         page.push_str(&figures::markdown(&self.cells()));
-        page.push_str("\n## PolicyFlow against PPO\n\nTime of an iteration over time of an iteration: below 1 the first is faster.\n\n");
+        page.push_str("\n### PolicyFlow against PPO\n\nTime of an iteration over time of an iteration: below 1 the first is faster.\n\n");
         page.push_str(&figures::markdown(&self.overhead()));
         page.push_str(&self.faster_peers());
         page.push_str(&figures::who_ran(&self.peers));
@@ -179,7 +186,7 @@ impl Report {
 
     /// The rows in which another program is faster, with the reason.
     fn faster_peers(&self) -> String {
-        let mut text = String::from("\n## Where another program is faster\n\n");
+        let mut text = String::from("\n### Where another program is faster\n\n");
         let begin = text.len();
         for (peer, here) in self.ratios() {
             for row in &self.rows {

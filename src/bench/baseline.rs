@@ -52,6 +52,10 @@ pub struct Comparison {
 /// The rows that both runs have. `loss` is the part that a row may be worse by.
 pub fn compare(now: &[Row], then: &Report, path: &str, loss: f64) -> Result<Vec<Comparison>, BenchError> {
     let pairs = now.iter().filter_map(|row| Some((row, then.rows.iter().find(|other| other.name == row.name)?)));
+    if let Some((row, _)) = pairs.clone().find(|(now, then)| now.unit != then.unit) {
+        let message = format!("`{}` counts something else there than here, expected rows of one unit", row.name);
+        return Err(BenchError::Report { path: path.into(), message });
+    }
     let all: Vec<Comparison> = pairs.map(|(now, then)| comparison(now, then, loss)).collect();
     if all.is_empty() {
         let message = "has none of these rows; expected what `flowmill bench --json` printed for some of them".into();

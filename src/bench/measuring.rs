@@ -243,11 +243,13 @@ impl Measuring<'_> {
         Ok(rows)
     }
 
-    /// A whole iteration of PolicyFlow over one with half the environments.
+    /// An iteration of PolicyFlow with twice a shape's environments over one with as many as it has: fewer would not fill a
+    /// processor's cores on the software driver.
     pub fn twice_environments(&mut self, name: &str, shape: usize) -> Result<Row, BenchError> {
         let own = &self.suite.shapes[shape];
-        let half = own.with_envs(own.envs() / 2);
-        self.twice(name, shape, (&half, half.algorithm(PAIR[0])?), |bed| Ok(bed.iteration()?[0]), Bed::work)
+        let double = own.with_envs(own.envs() * 2);
+        let both = [(&double, double.algorithm(PAIR[0])?), (own, own.algorithm(PAIR[0])?)];
+        self.twice(name, both, |bed| Ok(bed.iteration()?[0]), Bed::work)
     }
 
     /// A rollout of PolicyFlow over one with half the midpoint steps.
@@ -268,25 +270,28 @@ impl Measuring<'_> {
             let rollout = bed.rollout();
             work(bed.trainer.engine(), &rollout)
         };
-        self.twice(name, shape, (own, half), rollout, counted)
+        self.twice(name, [(own, own.algorithm(PAIR[0])?), (own, half)], rollout, counted)
     }
 
-    /// A run of PolicyFlow's trainer over the same run of another one, in turn.
+    /// A run of one trainer over the same run of another one, in turn.
     fn twice(
         &mut self,
         name: &str,
-        shape: usize,
-        (half, algorithm): (&Shape, Algorithm),
+        both: [(&Shape, Algorithm); 2],
         run: impl Fn(&mut Bed) -> Result<f64, BenchError>,
         counted: impl Fn(&mut Bed) -> Work,
     ) -> Result<Row, BenchError> {
+        self.leave();
         let length = self.length() * 10;
-        let mut half = Bed::of(self.suite.open()?, half, algorithm)?;
-        self.seconds_compiling += half.trainer.compile_seconds();
-        let whole = self.bed(shape, PAIR[0])?;
-        whole.restore()?;
-        let counted = counted(whole).flops() / counted(&mut half).flops();
-        let mut runs: [Run<'_>; 2] = [Box::new(|| run(whole)), Box::new(|| run(&mut half))];
+        let mut beds = Vec::new();
+        for (shape, algorithm) in both {
+            let bed = Bed::of(self.suite.open()?, shape, algorithm)?;
+            self.seconds_compiling += bed.trainer.compile_seconds();
+            beds.push(bed);
+        }
+        let [whole, half] = &mut beds[..] else { return Err(BenchError::Missing("two trainers")) };
+        let counted = counted(whole).flops() / counted(half).flops();
+        let mut runs: [Run<'_>; 2] = [Box::new(|| run(whole)), Box::new(|| run(half))];
         let values = interleaved(length, &mut runs)?;
         // A stop that falls on one of the two in some rounds and on the other in others leaves the medians' ratio nearer to the truth than
         // that of any round.

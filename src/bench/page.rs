@@ -54,7 +54,7 @@ whole rollouts and whole iterations.
   its environment has no legs, so that the row is about the network. Both: 5 epochs of 4 minibatches. Environments are cut down where a
   processor does the work.
 - `overhead/...` is PolicyFlow's iteration over PPO's with the same network and batch, run in turn; *counted* is the same ratio by counted
-  arithmetic. `scaling/envs/x2` is an iteration over one with half the environments, `scaling/steps/x2` a rollout over one with half the
+  arithmetic. `scaling/envs/x2` is an iteration with twice the environments over one with as many as the shape has, `scaling/steps/x2` a rollout over one with half the
   midpoint steps.
 - `physics/MODEL/N/...` are steps of the physics of N states of a model (docs/physics.md): one a dispatch (`step`), a control step's substeps a dispatch
   (`control`), whole control steps of the first environment that moves the model, with observation, reward and reset (`environment`), and C MuJoCo's batched

@@ -97,7 +97,12 @@ impl Report {
         if value.get("format").and_then(serde_json::Value::as_str) != Some(FORMAT) {
             return Err(wrong(format!("no benchmark: `format` is not {FORMAT}, as `flowmill bench --json` prints it")));
         }
-        serde_json::from_value(value).map_err(|e| wrong(format!("{e}; expected what `flowmill bench --json` prints")))
+        let report: Self = serde_json::from_value(value)
+            .map_err(|e| wrong(format!("{e}; expected what `flowmill bench --json` prints")))?;
+        match report.rows.iter().find(|row| !(row.median.is_finite() && row.median >= 0.0)) {
+            Some(row) => Err(wrong(format!("`{}` has the median {}, expected a number >= 0", row.name, row.median))),
+            None => Ok(report),
+        }
     }
 
     /// What was measured on, in a line. A driver on a processor is called that.

@@ -98,9 +98,10 @@ fn phases(phases: &[PhaseRow], iteration: &IterationRow) -> String {
 
 fn iteration(row: &IterationRow, count: &str) -> String {
     let counters = &row.counters;
+    let left_out = if count == "1 iteration" { "" } else { ", the first of each left out" };
     format!(
         "an iteration: {} dispatches · {} passes · {} submits · {} readbacks of {} bytes\n\
-         profiled {} ms, without {} ms (medians of {count} each, in turn): profiling costs {}; those without differ by {}",
+         profiled {} ms, without {} ms (medians of {count} each, in turn{left_out}): profiling costs {}; those without differ by {}",
         counters.dispatches,
         counters.passes,
         counters.submits,

@@ -53,7 +53,7 @@ pub struct PhaseRow {
 }
 
 /// A whole iteration, in microseconds: means over the profiled iterations. For the comparison medians, without the first
-/// profiled iteration, which prepares what all need, where there are others.
+/// iteration of either kind, which prepares what all need, where there are others.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct IterationRow {
     /// Length of a profiled iteration as the host saw it.
@@ -100,7 +100,7 @@ impl Summary {
         };
         let prepared = usize::from(iterations.len() > 1);
         let profiled_us = median(iterations.iter().skip(prepared).map(|i| i.length).collect());
-        let unprofiled_us = median(measured.unprofiled.clone());
+        let unprofiled_us = median(measured.unprofiled.iter().skip(prepared).copied().collect());
         let (shortest, longest) = (measured.unprofiled.iter(), measured.unprofiled.iter());
         let range = longest.fold(0.0, |a: f64, b| a.max(*b)) - shortest.fold(f64::INFINITY, |a, b| a.min(*b));
         Self {

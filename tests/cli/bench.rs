@@ -231,3 +231,22 @@ fn steps_of_a_model_are_timed_one_and_several_a_dispatch_and_held_against_mujoco
     assert!((number("env_steps_per_second") * number("median") / 8e6 - 1.0).abs() < 1e-9, "{own}");
     assert!((number("peer_ratio") * number("median") * 64.0 / 2e6 - 1.0).abs() < 0.5, "{own}");
 }
+
+#[test]
+fn a_baseline_with_a_negative_time_or_another_unit_is_refused_by_the_row() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("before.json");
+    let report = json(&[&TOY[..], &["kernel/gae"]].concat());
+    let name = report["rows"][0]["name"].as_str().unwrap().to_string();
+    for (key, value, expected) in [
+        ("median", serde_json::json!(-1.0), "has the median -1, expected a number >= 0"),
+        ("unit", serde_json::json!("GFLOP/s"), "counts something else there than here"),
+    ] {
+        let mut altered = report.clone();
+        altered["rows"][0][key] = value;
+        std::fs::write(&file, altered.to_string()).unwrap();
+        let (code, _, stderr) = toy("kernel/gae", &["--baseline", file.to_str().unwrap()]);
+        let last = stderr.lines().last().unwrap();
+        assert!(code == 2 && last.contains(&name) && last.contains(expected), "{code} {stderr}");
+    }
+}
