@@ -100,8 +100,18 @@ pub fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     out.object(&json!({
         "model": name, "device": device, "batch": batch, "steps": steps, "seconds": seconds,
         "seconds_compiling": compiling, "out": args.out.display().to_string(),
-        "most_iterations": found.most_iterations, "not_converged": found.not_converged,
-    }))
+        "most_iterations": found.most_iterations, "not_converged": found.not_converged, "left_out": found.left_out,
+    }))?;
+    match found.left_out {
+        0 => Ok(()),
+        count => {
+            let most = model.crowds.iter().map(|crowd| crowd.places).max().unwrap_or(0);
+            Err(Failure::Run(format!(
+                "{count} steps had more contacts between many alike geoms than the {most} that there is room for, and left some out: these paths are not \
+                 MuJoCo's; `--reference` has no such bound"
+            )))
+        }
+    }
 }
 
 /// Trajectories, where they were computed, and how long that and what was before it took.

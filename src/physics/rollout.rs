@@ -14,6 +14,8 @@ pub struct Trajectories {
     pub most_iterations: usize,
     /// Time steps whose solver did not converge.
     pub not_converged: usize,
+    /// Time steps in which more contacts of a crowd acted than it has places; none in f64.
+    pub left_out: usize,
 }
 
 /// A state that is no longer finite.

@@ -27,6 +27,8 @@ pub enum SimulateError {
     NotFinite(#[from] NotFinite),
 }
 
+/// Counters of a state.
+const COUNTERS: usize = 3;
 /// Invocations of a workgroup, one a state.
 const WORKGROUP: u32 = 64;
 
@@ -46,7 +48,7 @@ struct Args {
 #[derive(Debug)]
 pub struct Simulator {
     kernel: KernelId,
-    /// `[nq + 2 nv + 2][count]`: configuration, velocity, warm start, most Newton steps of a step, steps that did not converge.
+    /// `[nq + 2 nv + 3][count]`: configuration, velocity, warm start, most Newton steps of a step, steps that did not converge, steps that left contacts out.
     states: BufferId,
     /// `[capacity][nu][count]`
     controls: BufferId,
@@ -70,6 +72,8 @@ pub struct States {
     pub most_iterations: Vec<f32>,
     /// `[count]`: time steps whose solver did not converge.
     pub not_converged: Vec<f32>,
+    /// `[count]`: time steps in which more contacts of a crowd acted than it has places.
+    pub left_out: Vec<f32>,
 }
 
 impl Simulator {
@@ -87,7 +91,7 @@ impl Simulator {
         let path = words(sizes[0] + sizes[1]) * u64::from(capacity);
         Ok(Self {
             kernel: engine.kernel(&kernel(model, keeps_path)?)?,
-            states: engine.buffer("simulated states", words(sizes[0] + 2 * sizes[1] + 2))?,
+            states: engine.buffer("simulated states", words(sizes[0] + 2 * sizes[1] + COUNTERS))?,
             controls: engine.buffer("controls", (words(sizes[2]) * u64::from(capacity)).max(4))?,
             path: if keeps_path { Some(engine.buffer("paths", path)?) } else { None },
             sizes,
@@ -108,14 +112,14 @@ impl Simulator {
         for (values, width) in [(&states.qpos, nq), (&states.qvel, nv), (&states.warm, nv)] {
             self.transpose(values, width, &mut words);
         }
-        words.resize(words.len() + 2 * self.count as usize, 0.0);
+        words.resize(words.len() + COUNTERS * self.count as usize, 0.0);
         recording.upload(self.states, 0, bytemuck::cast_slice(&words));
     }
 
     /// Sets all states, and counters, to those of another simulator of the same model and count.
     pub fn record_copy(&self, recording: &mut Recording, from: &Self) {
         let [nq, nv, _] = self.sizes;
-        let bytes = u64::from(self.count) * (nq + 2 * nv + 2) as u64 * 4;
+        let bytes = u64::from(self.count) * (nq + 2 * nv + COUNTERS) as u64 * 4;
         recording.copy((from.states, 0), (self.states, 0), bytes);
     }
 
@@ -142,7 +146,7 @@ impl Simulator {
     pub fn read_states(&self, engine: &mut Engine) -> Result<States, EngineError> {
         let [nq, nv, _] = self.sizes;
         let count = self.count as usize;
-        let bytes = engine.read(self.states, 0, (count * (nq + 2 * nv + 2) * 4) as u64)?;
+        let bytes = engine.read(self.states, 0, (count * (nq + 2 * nv + COUNTERS) * 4) as u64)?;
         let words: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
         let part = |first: usize, width: usize| self.transposed(&words[first * count..(first + width) * count], width);
         Ok(States {
@@ -151,6 +155,7 @@ impl Simulator {
             warm: part(nq + nv, nv),
             most_iterations: part(nq + 2 * nv, 1),
             not_converged: part(nq + 2 * nv + 1, 1),
+            left_out: part(nq + 2 * nv + 2, 1),
         })
     }
 
@@ -198,7 +203,7 @@ pub fn kernel(model: &Model, keeps_path: bool) -> Result<KernelDesc, TooManyCont
     let mut path = String::new();
     let members = [("qpos", nq), ("qvel", nv), ("warm", nv)];
     let places = members.iter().flat_map(|(name, width)| (0..*width).map(move |k| format!("p.{name}[{k}]")));
-    let counters = ["p.most_iterations", "p.not_converged"].map(String::from);
+    let counters = ["p.most_iterations", "p.not_converged", "p.left_out"].map(String::from);
     for (index, place) in places.chain(counters).enumerate() {
         let _ = writeln!(loads, "    {place} = states[{index}u * args.count + row];");
         let _ = writeln!(stores, "    states[{index}u * args.count + row] = {place};");
@@ -228,7 +233,7 @@ struct Args {{
 }}
 var<immediate> args: Args;
 
-@group(0) @binding(0) var<storage, read_write> states: array<f32>; // [NQ + 2 NV + 2][count]
+@group(0) @binding(0) var<storage, read_write> states: array<f32>; // [NQ + 2 NV + 3][count]
 @group(0) @binding(1) var<storage, read> controls: array<f32>;     // [steps][NU][count]
 {path_binding}
 @compute @workgroup_size({WORKGROUP})
@@ -249,7 +254,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {{
         .take(if keeps_path { 3 } else { 2 })
         .map(|name| name.to_string())
         .collect();
-    let state_bytes = ((nq + 2 * nv + 2) * 8) as f64;
+    let state_bytes = ((nq + 2 * nv + COUNTERS) * 8) as f64;
     let step_bytes = ((if keeps_path { nu + nq + nv } else { nu }) * 4) as f64;
     let work = CountedWork::of_args(move |args: Args, _| crate::engine::Work {
         bytes: f64::from(args.count) * (state_bytes + f64::from(args.steps) * step_bytes),

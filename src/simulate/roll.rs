@@ -88,6 +88,7 @@ impl Simulator {
             for row in 0..own.len() {
                 all.most_iterations = all.most_iterations.max(ends.most_iterations[row] as usize);
                 all.not_converged += ends.not_converged[row] as usize;
+                all.left_out += ends.left_out[row] as usize;
             }
         }
         Ok(all)
@@ -105,6 +106,7 @@ impl States {
             add(&mut all.warm, &state.warm);
             all.most_iterations.push(0.0);
             all.not_converged.push(0.0);
+            all.left_out.push(0.0);
         }
         all
     }

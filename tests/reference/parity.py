@@ -33,6 +33,8 @@ EXACT = {"mass": "mass matrix", "bias": "bias", "smooth": "unconstrained acceler
          "regulariser": "R", "acceleration": "solver acceleration", "next": "next state"}
 BOUNDS = {"f64": 1e-9, "f32": 1e-4}
 STEPS, ENSEMBLE = 100, 256
+# Paths in f32 that have to stay within 1e-4, and steps of a million that may lack convergence: see docs/physics.md for why not all and none.
+LEAST, MISSED = 250, 3
 
 
 def largest(*lists):
@@ -118,6 +120,7 @@ def trajectories(options, folder):
     heads = ["model", "computed by", "10 steps: median", "largest", f"{STEPS} steps: median", "largest", "starts within 1e-4", "means", "quantiles"]
     print("\n| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
     file = lambda name: os.path.join(folder, name)
+    holds = True
     for name in SUITE:
         path = suite_path(name, folder)
         m = mujoco.MjModel.from_xml_path(path)
@@ -135,12 +138,15 @@ def trajectories(options, folder):
             for steps in (10, STEPS):
                 error = np.abs(got - want)[:, :steps].max(axis=(1, 2))
                 cells += [f"{np.median(error):.0e}", f"{error.max():.0e}"]
-            cells.append(f"{(error < 1e-4).sum()} of {ENSEMBLE}")
+            near = (error < 1e-4).sum()
+            cells.append(f"{near} of {ENSEMBLE}")
+            holds &= near >= (ENSEMBLE if how == ["--reference"] else LEAST)
             # Ends as a distribution: how far means and quantiles are apart, over the deviation of each coordinate.
             a, b = got[:, -1], want[:, -1]
             quantiles = [np.quantile(x, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0) for x in (a, b)]
             cells += [f"{(np.abs(x - y) / b.std(axis=0)).max():.0e}" for x, y in [(a.mean(axis=0), b.mean(axis=0)), quantiles]]
             print("| " + " | ".join(cells) + " |", flush=True)
+    return holds
 
 
 def million(options, folder):
@@ -149,6 +155,7 @@ def million(options, folder):
     heads = ["model"] + [f"{what}, {adapter}" for adapter in options.adapters for what in ("most Newton steps", "not converged")]
     print("\n| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
     controls, out = os.path.join(folder, "u.npy"), os.path.join(folder, "out.npz")
+    holds = True
     for name in MODELS:
         path = os.path.join(ROOT, "envs", "models", f"{name}.xml")
         m = mujoco.MjModel.from_xml_path(path)
@@ -163,7 +170,8 @@ def million(options, folder):
                 continue
             done.check_returncode()
             found = json.loads(done.stdout)
-            cells += [str(found["most_iterations"]), str(found["not_converged"])]
+            cells += [str(found["most_iterations"]), str(found["not_converged"] + found["left_out"])]
+            holds &= found["not_converged"] + found["left_out"] <= MISSED
         if "not finite" in cells:
             d = mujoco.MjData(m)
             for step in range(1000):
@@ -171,7 +179,9 @@ def million(options, folder):
                 mujoco.mj_step(m, d)
             unstable = any(warning.number for warning in d.warning)
             cells[0] += " (unstable in MuJoCo)" if unstable else " (stable in MuJoCo)"
+            holds &= unstable
         print("| " + " | ".join(cells) + " |", flush=True)
+    return holds
 
 
 def main():
@@ -186,11 +196,14 @@ def main():
     os.chdir(folder)  # MuJoCo writes its log into the working directory
     print(f"MuJoCo {mujoco.__version__}")
     if options.million:
-        return million(options, folder)
+        if not million(options, folder):
+            sys.exit(f"more than {MISSED} steps of a million that did not converge or left contacts out, or numbers that are not finite")
+        return
     holds = stages_table(options, folder)
-    trajectories(options, folder)
+    holds &= trajectories(options, folder)
     if not holds:
-        sys.exit(f"an error above {BOUNDS['f64']:.0e} in f64 or {BOUNDS['f32']:.0e} in f32, or a solution that has not converged")
+        bounds = f"an error above {BOUNDS['f64']:.0e} in f64 or {BOUNDS['f32']:.0e} in f32"
+        sys.exit(f"{bounds}, a solution that has not converged, or fewer than {LEAST} paths within 1e-4")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ impl<S: Scalar> Actuation<S> {
         }
         for (actuator, &control) in model.actuators.iter().zip(control) {
             let line = transmission(model, actuator, qpos, position, tendons);
+            // MuJoCo 3.12 takes the derivative by velocity at the control as it was given.
+            let given = control;
             let control = match actuator.control_range {
                 Some([low, high]) if model.options.enabled.clamp_control => control.clamp(S::of(low), S::of(high)),
                 _ => control,
@@ -41,7 +43,7 @@ impl<S: Scalar> Actuation<S> {
                 S::of(constant) + S::of(by_length) * line.length + S::of(by_velocity) * speed
             };
             let mut pull = affine(actuator.gain) * control + affine(actuator.bias);
-            let mut slope = S::of(actuator.gain[2]) * control + S::of(actuator.bias[2]);
+            let mut slope = S::of(actuator.gain[2]) * given + S::of(actuator.bias[2]);
             if let Some([low, high]) = actuator.force_range {
                 let outside = pull.less(S::of(low)) | S::of(high).less(pull);
                 slope = S::select(outside, S::zero(), slope);

@@ -81,7 +81,7 @@ pub struct Constraints<S: Scalar> {
     pub rows: Vec<Row<S>>,
     /// Contacts. Those that are active nowhere are left out.
     pub contacts: Vec<Contact<S>>,
-    /// How many contacts of crowds found no place.
+    /// How many contacts of crowds found no place and are left out.
     pub left_out: S,
 }
 
@@ -164,7 +164,7 @@ impl<S: Scalar> Constraints<S> {
                 active,
                 weight,
                 reference: [a, b, c],
-                law: law(model, pair),
+                law: law::<S>(model, pair),
             });
         }
     }
@@ -324,7 +324,7 @@ impl<S: Scalar> Forming<S> {
         let compliance = Compliance::new(&pair.softness, &model.options);
         let violation = touch.distance - S::of(pair.margin);
         let impedance = compliance.impedance(violation);
-        let law = law(model, pair);
+        let law = law::<S>(model, pair);
         let resistance = match law {
             Law::Frictionless | Law::Cone(..) => regulariser(impedance, inverse_weight),
             Law::Pyramid([friction, _]) => {
@@ -382,11 +382,16 @@ impl<S: Scalar> Contact<S> {
     }
 }
 
-fn law(model: &Model, pair: &Pair) -> Law {
+/// Less friction than this counts as this where the scalar is not exact: the edges of a flat pyramid push so hard that a mass beside them is lost in
+/// rounding.
+const SMALLEST_FRICTION: f64 = 1e-3;
+
+fn law<S: Scalar>(model: &Model, pair: &Pair) -> Law {
+    let friction = pair.friction.map(|friction| if S::EXACT { friction } else { friction.max(SMALLEST_FRICTION) });
     match (pair.directions, model.options.cone) {
         (1, _) => Law::Frictionless,
-        (_, Cone::Pyramidal) => Law::Pyramid(pair.friction),
-        (_, Cone::Elliptic) => Law::Cone(pair.friction, model.options.impedance_ratio),
+        (_, Cone::Pyramidal) => Law::Pyramid(friction),
+        (_, Cone::Elliptic) => Law::Cone(friction, model.options.impedance_ratio),
     }
 }
 

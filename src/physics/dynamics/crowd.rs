@@ -9,9 +9,6 @@ use super::linear::Vec3;
 use super::scalar::Scalar;
 use crate::physics::model::{Crowd, Model};
 
-/// Contacts of a crowd that have a place. Further ones are left out, and counted.
-pub const PLACES: usize = 4;
-
 /// Numbers of a place: distance, normal, point, bodies, inverse weight.
 const NUMBERS: usize = 10;
 
@@ -30,7 +27,8 @@ pub(super) fn places<S: Scalar>(model: &Model, crowd: &Crowd, poses: &[Pose<S>])
     let first = &model.pairs[crowd.pairs[0]];
     let [a, b] = first.geoms.map(|geom| model.geoms[geom].body as f64);
     let empty = [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, a, b, inverse_weight(model, first)].map(S::of);
-    let mut numbers = empty.repeat(PLACES);
+    let end = crowd.places * NUMBERS;
+    let mut numbers = empty.repeat(crowd.places);
     numbers.push(S::zero());
     for &index in &crowd.pairs {
         let pair = &model.pairs[index];
@@ -50,8 +48,8 @@ pub(super) fn places<S: Scalar>(model: &Model, crowd: &Crowd, poses: &[Pose<S>])
                         |mut numbers| {
                             let bodies = geoms.map(|geom| S::of(geom.body as f64));
                             let weight = S::of(inverse_weight(model, pair));
-                            let count = numbers[PLACES * NUMBERS] + S::of(1.0);
-                            numbers.truncate((PLACES - 1) * NUMBERS);
+                            let count = numbers[end] + S::of(1.0);
+                            numbers.truncate(end - NUMBERS);
                             let mut first = vec![touch.distance];
                             first.extend(touch.normal.0.into_iter().chain(touch.point.0).chain(bodies));
                             first.extend([weight].into_iter().chain(numbers).chain([count]));
@@ -62,7 +60,7 @@ pub(super) fn places<S: Scalar>(model: &Model, crowd: &Crowd, poses: &[Pose<S>])
             },
         );
     }
-    let count = numbers[PLACES * NUMBERS];
+    let count = numbers[end];
     let place = |(index, n): (usize, &[S])| Place {
         touch: Touch {
             distance: n[0],
@@ -74,8 +72,8 @@ pub(super) fn places<S: Scalar>(model: &Model, crowd: &Crowd, poses: &[Pose<S>])
         bodies: [n[7], n[8]],
         inverse_weight: n[9],
     };
-    let left_out = (count - S::of(PLACES as f64)).max(S::zero());
-    (numbers[..PLACES * NUMBERS].chunks_exact(NUMBERS).enumerate().map(place).collect(), left_out)
+    let left_out = (count - S::of(crowd.places as f64)).max(S::zero());
+    (numbers[..end].chunks_exact(NUMBERS).enumerate().map(place).collect(), left_out)
 }
 
 impl<S: Scalar> Place<S> {

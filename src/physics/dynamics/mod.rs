@@ -26,7 +26,6 @@ mod tendon;
 pub use self::actuation::Actuation;
 pub use self::collision::{Touch, touches};
 pub use self::constraints::{Constraints, Contact, Law, Row, Sides, geom_poses};
-pub use self::crowd::PLACES;
 pub use self::inertia::{Velocity, bias_force, mass_matrix};
 pub use self::integrate::advance;
 pub use self::kinematics::{Pose, Position};

@@ -34,7 +34,7 @@ pub struct Solution<S: Scalar> {
     pub contact_forces: Vec<[S; 3]>,
     /// Newton steps taken.
     pub iterations: S,
-    /// 1 where the minimum was reached within the limits and no contact was left out, else 0.
+    /// 1 where the minimum was reached within the limits, else 0.
     pub converged: S,
 }
 
@@ -95,8 +95,7 @@ pub fn solve<S: Scalar>(
         answer.force.map(|force| S::select(contact.active, force, S::zero()))
     };
     let contact_forces = constraints.contacts.iter().map(force).collect();
-    let complete = S::select(S::zero().less(constraints.left_out), S::zero(), one);
-    Solution { acceleration, contact_forces, iterations: values[n], converged: values[n + 1] * complete }
+    Solution { acceleration, contact_forces, iterations: values[n], converged: values[n + 1] }
 }
 
 /// J a - reference.

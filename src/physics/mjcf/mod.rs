@@ -67,7 +67,7 @@ fn compile(root: &Element) -> Result<Model, MjcfError> {
 
 /// Two geoms whose contact is not supported, at the place of the second.
 fn untouchable(root: &Element, model: &Model, fault: ModelFault) -> MjcfError {
-    let (ModelFault::Shapes(geoms) | ModelFault::Fixed(geoms)) = fault;
+    let (ModelFault::Shapes(geoms) | ModelFault::Fixed(geoms) | ModelFault::Plane(geoms)) = fault;
     let [first, second] = geoms.map(|geom| &model.geoms[geom]);
     let called = |name: &str| if name.is_empty() { "without a name".to_string() } else { format!("`{name}`") };
     let (a, b) = (called(&first.name), called(&second.name));
@@ -76,6 +76,7 @@ fn untouchable(root: &Element, model: &Model, fault: ModelFault) -> MjcfError {
             "contacts of a {} ({a}) with a {} ({b}) are not supported: set `contype` and `conaffinity` to 0, or exclude the bodies",
             first.shape, second.shape
         ),
+        ModelFault::Plane(_) => format!("a plane ({b}) on a body that moves is not supported: planes stand still"),
         ModelFault::Fixed(_) => format!("is paired with the geom {a}, against which it does not move"),
     };
     find_geom(root, &second.name).unwrap_or(root).error(message)

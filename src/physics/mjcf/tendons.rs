@@ -64,6 +64,9 @@ fn fixed(element: &Element, model: &Model) -> Result<Vec<(usize, f64)>, MjcfErro
         if !matches!(model.joints[joint].kind, JointKind::Slide | JointKind::Hinge) {
             return Err(child.error("`joint` must name a hinge or a slide"));
         }
+        if terms.iter().any(|(other, _)| *other == joint) {
+            return Err(child.error(format!("names the joint `{}` again", model.joints[joint].name)));
+        }
         at.required("coef")?;
         terms.push((joint, at.number("coef", 0.0)?));
     }

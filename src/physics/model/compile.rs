@@ -1,7 +1,7 @@
 //! What follows from a model's parts: the tree, patterns, pairs, and constants of the file's configuration.
 
 use super::contact::{self, Pair};
-use super::parts::TendonPath;
+use super::parts::{Geom, Shape, TendonPath};
 use super::pattern::Pattern;
 use super::{Model, weights};
 
@@ -12,6 +12,8 @@ pub enum ModelFault {
     Shapes([usize; 2]),
     /// They are an explicit pair and do not move against each other.
     Fixed([usize; 2]),
+    /// A plane, twice, on a body that moves.
+    Plane([usize; 2]),
 }
 
 impl Model {
@@ -23,6 +25,10 @@ impl Model {
         self.link_tree();
         for index in 0..self.tendons.len() {
             self.tendons[index].chain = self.tendon_chain(&self.tendons[index].path);
+        }
+        let moves = |geom: &Geom| geom.shape == Shape::Plane && self.bodies[geom.body].weld != 0;
+        if let Some(plane) = self.geoms.iter().position(moves) {
+            return Err(ModelFault::Plane([plane; 2]));
         }
         self.pairs = contact::pairs(self, explicit)?;
         self.crowds = contact::crowds(self);

@@ -5,6 +5,10 @@ use super::{Model, ModelFault};
 
 /// From so many alike pairs on they are a crowd.
 const CROWD: usize = 12;
+/// Places of a crowd at least and at most.
+const PLACES: [usize; 2] = [4, 16];
+/// Less friction than this counts as this.
+const SMALLEST_FRICTION: f64 = 1e-5;
 /// Weights below this count as zero.
 const SMALLEST: f64 = 1e-15;
 
@@ -25,14 +29,16 @@ pub struct Pair {
     pub chain: Vec<(usize, bool)>,
 }
 
-/// Many pairs within a tree of bodies, alike but for their geoms. Few of them touch at once, so a contact of any of them may take a place
-/// that they share.
+/// Many pairs, alike but for their geoms: those of one moving geom with others that stand still, or those within a tree of bodies. Few of
+/// them touch at once, so a contact of any of them may take a place that they share.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Crowd {
     /// Indices of the pairs.
     pub pairs: Vec<usize>,
     /// All degrees of freedom of their chains, ascending.
     pub dofs: Vec<usize>,
+    /// Contacts that may act at a time.
+    pub places: usize,
 }
 
 impl Pair {
@@ -100,6 +106,7 @@ pub(super) fn pairs(model: &Model, explicit: &[Pair]) -> Result<Vec<Pair>, Model
         }
     }
     for pair in &mut pairs {
+        pair.friction = pair.friction.map(|friction| friction.max(SMALLEST_FRICTION));
         let [first, second] = pair.geoms.map(|geom| &model.geoms[geom]);
         if first.shape == Shape::Plane && second.shape == Shape::Plane {
             continue;
@@ -117,29 +124,38 @@ pub(super) fn pairs(model: &Model, explicit: &[Pair]) -> Result<Vec<Pair>, Model
     Ok(pairs)
 }
 
+/// What moves in the contacts of a pair.
+#[derive(PartialEq)]
+enum Moving {
+    /// One geom, against others that stand still.
+    Geom(usize),
+    /// Geoms of the tree with this root.
+    Tree(usize),
+}
+
 /// The crowds among the model's pairs.
 pub(super) fn crowds(model: &Model) -> Vec<Crowd> {
     let bodies = |pair: &Pair| pair.geoms.map(|geom| &model.bodies[model.geoms[geom].body]);
-    // The tree that they move in, if it is one, and no place keeps the tangent that planes ask for.
-    let tree = |pair: &Pair| {
+    // The geom or the tree that moves, if it is one, and no place keeps the tangent that planes ask for.
+    let moving = |pair: &Pair| {
         let [first, second] = bodies(pair);
         let plane = model.geoms[pair.geoms[0]].shape == Shape::Plane;
         match (first.weld, second.weld) {
             _ if plane => None,
-            (0, _) => Some(second.root),
-            (_, 0) => Some(first.root),
-            _ => Some(first.root).filter(|root| *root == second.root),
+            (0, _) => Some(Moving::Geom(pair.geoms[1])),
+            (_, 0) => Some(Moving::Geom(pair.geoms[0])),
+            _ => Some(Moving::Tree(first.root)).filter(|_| first.root == second.root),
         }
     };
     let alike = |a: &Pair, b: &Pair| {
-        let kinds = [a, b].map(|pair| (tree(pair), pair.directions, pair.friction, &pair.softness, pair.margin));
+        let kinds = [a, b].map(|pair| (moving(pair), pair.directions, pair.friction, &pair.softness, pair.margin));
         kinds[0] == kinds[1]
     };
     let mut found: Vec<Crowd> = Vec::new();
-    for (index, pair) in model.pairs.iter().enumerate().filter(|(_, pair)| tree(pair).is_some()) {
+    for (index, pair) in model.pairs.iter().enumerate().filter(|(_, pair)| moving(pair).is_some()) {
         match found.iter_mut().find(|crowd| alike(&model.pairs[crowd.pairs[0]], pair)) {
             Some(crowd) => crowd.pairs.push(index),
-            None => found.push(Crowd { pairs: vec![index], dofs: Vec::new() }),
+            None => found.push(Crowd { pairs: vec![index], dofs: Vec::new(), places: PLACES[0] }),
         }
     }
     found.retain(|crowd| crowd.pairs.len() >= CROWD);
@@ -148,6 +164,10 @@ pub(super) fn crowds(model: &Model) -> Vec<Crowd> {
         crowd.dofs = chains.map(|(dof, _)| *dof).collect();
         crowd.dofs.sort_unstable();
         crowd.dofs.dedup();
+        // A convex geom touches few others at a time; limbs may all touch each other.
+        if let Some(Moving::Tree(_)) = moving(&model.pairs[crowd.pairs[0]]) {
+            crowd.places = (crowd.pairs.len() / 3).clamp(PLACES[0], PLACES[1]);
+        }
     }
     found
 }

@@ -33,7 +33,7 @@ const MOST_CONTACTS: usize = 160;
 pub struct Extent {
     /// Members of `View`, and sensors of contact forces.
     pub quantities: Vec<Quantity>,
-    /// `Physics` counts Newton steps: the most of a step, and steps that did not converge.
+    /// `Physics` counts Newton steps, the most of a step, steps that did not converge, and steps in which a contact was left out.
     pub counters: bool,
 }
 
@@ -50,7 +50,7 @@ pub struct TooManyContacts {
 /// Constants, types and functions of a model:
 ///
 /// - `NQ`, `NV`, `NU` (1 for a model without controls, which does not read it), and `NTOUCH` where there are touch sensors
-/// - `struct Physics { qpos, qvel, warm [, touch] [, most_iterations, not_converged] }`
+/// - `struct Physics { qpos, qvel, warm [, touch] [, most_iterations, not_converged, left_out] }`
 /// - `physics_initial() -> Physics`: the file's configuration, at rest
 /// - `physics_step(p, control)`: one time step
 /// - `physics_touch(p, control)`: the touch sensors, without moving
@@ -74,10 +74,11 @@ pub fn module(model: &Model, extent: &Extent) -> Result<String, TooManyContacts>
         results.extend(assignments("warm", &state.warm));
         results.extend(assignments("touch", &touch_forces(model, &now, &touches)));
         if extent.counters {
-            let most = input(inputs.len() - 2);
-            let missed = input(inputs.len() - 1);
+            let [most, missed, left_out] = [3, 2, 1].map(|back| input(inputs.len() - back));
             results.push(("(*p).most_iterations".into(), max(most, now.solution.iterations).0));
             results.push(("(*p).not_converged".into(), (missed + (one() - now.solution.converged)).0));
+            let overflows = now.constraints.left_out;
+            results.push(("(*p).left_out".into(), (left_out + min(overflows, one())).0));
         }
         results
     });
@@ -112,6 +113,10 @@ fn max(a: Recorded, b: Recorded) -> Recorded {
     crate::physics::dynamics::Scalar::max(a, b)
 }
 
+fn min(a: Recorded, b: Recorded) -> Recorded {
+    crate::physics::dynamics::Scalar::min(a, b)
+}
+
 /// Contacts of two geoms at most.
 fn possible_contacts(model: &Model, geoms: [usize; 2]) -> usize {
     use crate::physics::model::Shape::{Box, Capsule, Plane};
@@ -135,7 +140,7 @@ fn declarations(model: &Model, touches: &[usize], counters: bool) -> String {
         members.push("touch: array<f32, NTOUCH>");
     }
     if counters {
-        members.extend(["most_iterations: f32", "not_converged: f32"]);
+        members.extend(["most_iterations: f32", "not_converged: f32", "left_out: f32"]);
     }
     let _ = writeln!(text, "\n// Positions, velocities, and the acceleration from which the solver begins.");
     let _ = writeln!(text, "struct Physics {{ {} }}", members.join(", "));
@@ -177,6 +182,7 @@ fn inputs(model: &Model) -> Vec<(String, String)> {
     inputs.extend(numbered("u", &controls, "control"));
     inputs.push(("most_iterations".into(), "(*p).most_iterations".into()));
     inputs.push(("not_converged".into(), "(*p).not_converged".into()));
+    inputs.push(("left_out".into(), "(*p).left_out".into()));
     inputs
 }
 
