@@ -275,7 +275,7 @@ fn crowd() -> Model {
 
 fn contacts_of_a_crowd_are_those_of_f64_up_to_its_places_and_more_are_counted(on: On) {
     let model = crowd();
-    assert_eq!(model.crowds.iter().map(|crowd| (crowd.pairs.len(), crowd.places)).collect::<Vec<_>>(), [(15, 5)]);
+    assert_eq!(model.crowds.iter().map(|crowd| (crowd.pairs.len(), crowd.places)).collect::<Vec<_>>(), [(15, 4)]);
     // So many gaps are closed: ball k has come nearer by 0.11 k; at last every ball is inside every other one.
     let start = |closed: usize| {
         let mut state = State::initial(&model);
@@ -288,8 +288,8 @@ fn contacts_of_a_crowd_are_those_of_f64_up_to_its_places_and_more_are_counted(on
     };
     let starts: Vec<State<f64>> = (0..=6).map(start).collect();
     let found = ends(on, &model, &starts, 1);
-    assert_eq!(found.left_out, [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
-    for (closed, state) in starts.iter().enumerate().take(6) {
+    assert_eq!(found.left_out, [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
+    for (closed, state) in starts.iter().enumerate().take(5) {
         let exact = forward(&model, state, &[], CONVERGED);
         let contacts = exact.constraints.contacts.iter().filter(|contact| contact.active).count();
         assert_eq!((contacts, found.not_converged[closed]), (closed, 0.0));

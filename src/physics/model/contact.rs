@@ -166,7 +166,7 @@ pub(super) fn crowds(model: &Model) -> Vec<Crowd> {
         crowd.dofs.dedup();
         // A convex geom touches few others at a time; limbs may all touch each other.
         if let Some(Moving::Tree(_)) = moving(&model.pairs[crowd.pairs[0]]) {
-            crowd.places = (crowd.pairs.len() / 3).clamp(PLACES[0], PLACES[1]);
+            crowd.places = (crowd.pairs.len() / 4).clamp(PLACES[0], PLACES[1]);
         }
     }
     found
