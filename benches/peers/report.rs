@@ -180,7 +180,7 @@ impl Report {
         page.push_str("\n### PolicyFlow against PPO\n\nTime of an iteration over time of an iteration: below 1 the first is faster.\n\n");
         page.push_str(&figures::markdown(&self.overhead()));
         page.push_str(&self.faster_peers());
-        page.push_str(&figures::who_ran(&self.peers));
+        page.push_str(&figures::who_ran(&self.peers).replace("## ", "### "));
         page
     }
 

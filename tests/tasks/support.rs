@@ -22,7 +22,7 @@ pub const TASKS: [(&str, bool); 24] = [
     ("reacher-easy", true),
     ("reacher-hard", false),
     ("ball-in-cup-catch", true),
-    ("finger-spin", false),
+    ("finger-spin", true),
     ("finger-turn-easy", true),
     ("finger-turn-hard", false),
     ("cheetah-run", true),
