@@ -154,3 +154,31 @@ fn simulate_on_an_adapter_gives_the_reference_s_trajectories_in_single_precision
         }
     }
 }
+
+/// Seven balls in one place: each touches all others, and there are places for a quarter of the pairs.
+#[test]
+fn simulate_ends_with_an_error_where_contacts_were_left_out_and_the_reference_leaves_none_out() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let ball = "<body><joint type='slide' axis='1 0 0'/><geom size='0.1'/></body>";
+    let hub = "<joint axis='0 1 0'/><geom size='0.1' contype='0' conaffinity='0'/>";
+    let model = format!("<mujoco><worldbody><body>{hub}{}</body></worldbody></mujoco>", ball.repeat(7));
+    fs::write(path("crowd.xml"), model).unwrap();
+    save(&folder.path().join("u.npy"), &[1, 2, 0], |_| 0.0);
+    let run = |how: &[&str]| {
+        let mut command = flowmill();
+        command
+            .args(["simulate", &path("crowd.xml"), "--controls", &path("u.npy"), "--out", &path("out.npz")])
+            .args(how);
+        let (code, _, stderr) = parts(&command.output().unwrap());
+        (code, stderr)
+    };
+    let (code, stderr) = run(&["--adapter", "cpu"]);
+    let last = stderr.lines().last().unwrap();
+    assert!(
+        code == 1 && last.contains("had more contacts") && last.contains("the 5 that there is room for"),
+        "{stderr}"
+    );
+    assert_eq!(load(&folder.path().join("out.npz"), "qpos").shape, [1, 2, 8]);
+    assert_eq!(run(&["--reference"]).0, 0);
+}

@@ -43,6 +43,17 @@ fn every_refusal_is_one_line_with_place_element_and_what_was_expected() {
             in_body("<geom size=\"1\" euler=\"0 0 1\" quat=\"1 0 0 0\"/>"),
             "has both `quat` and `euler`, expected one orientation",
         ),
+        (
+            in_body("<freejoint/><geom name='p' type='plane' size='1 1 1'/><geom size='1'/>"),
+            "model.xml:4: <geom name=\"p\">: a plane (`p`) on a body that moves is not supported: planes stand still",
+        ),
+        (
+            message(
+                "<mujoco><worldbody><body><joint name='a'/><geom size='1'/></body></worldbody>
+                 <tendon><fixed><joint joint='a' coef='1'/><joint joint='a' coef='2'/></fixed></tendon></mujoco>",
+            ),
+            "names the joint `a` again",
+        ),
         (in_body("words"), "model.xml:3: <body name=\"b\">: unexpected text `words`"),
         (in_body(&format!("<joint name='a'/><joint name='a'/>{geom}")), "two joint elements are called `a`"),
         (in_body(&format!("{geom}<body><freejoint/>{geom}</body>")), "a free joint must be the only joint of a body"),
