@@ -96,7 +96,7 @@ pub fn step<'m, S: Scalar>(
     control: &[S],
     limits: SolverLimits,
 ) -> Forward<'m, S> {
-    let now = forward(model, state, control, limits);
+    let mut now = forward(model, state, control, limits);
     let h = model.options.timestep;
     let enabled = &model.options.enabled;
     let found = &now.solution.acceleration;
@@ -118,7 +118,7 @@ pub fn step<'m, S: Scalar>(
             acceleration
         }
         Integrator::RungeKutta4 => {
-            runge_kutta(model, state, control, limits, &now);
+            runge_kutta(model, state, control, limits, &mut now);
             return now;
         }
     };
@@ -132,13 +132,13 @@ fn along<S: Scalar>(x: &[S], h: f64, rate: &[S]) -> Vec<S> {
     x.iter().zip(rate).map(|(&x, &rate)| x + S::of(h) * rate).collect()
 }
 
-/// The classic rule of fourth order; the first of its four evaluations is done.
+/// The classic rule of fourth order; the first of its four evaluations is done, and gets what the solver says of the others.
 fn runge_kutta<S: Scalar>(
     model: &Model,
     state: &mut State<S>,
     control: &[S],
     limits: SolverLimits,
-    first: &Forward<S>,
+    first: &mut Forward<S>,
 ) {
     let h = model.options.timestep;
     let (nodes, weights) = ([0.5, 0.5, 1.0], [1.0 / 6.0, 1.0 / 3.0, 1.0 / 3.0, 1.0 / 6.0]);
@@ -151,7 +151,11 @@ fn runge_kutta<S: Scalar>(
             qvel: along(&begin.qvel, node * h, &accelerations[stage]),
             warm: accelerations[stage].clone(),
         };
-        accelerations.push(forward(model, &middle, control, limits).solution.acceleration);
+        let now = forward(model, &middle, control, limits);
+        first.solution.iterations = first.solution.iterations.max(now.solution.iterations);
+        first.solution.converged = first.solution.converged * now.solution.converged;
+        first.constraints.left_out = first.constraints.left_out + now.constraints.left_out;
+        accelerations.push(now.solution.acceleration);
         velocities.push(middle.qvel);
     }
     let mean = |rates: &[Vec<S>]| {
